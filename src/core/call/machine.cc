@@ -1,0 +1,242 @@
+#include "core/call/machine.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace crosspoint::call {
+namespace {
+
+bool payloadTypeTaken(const std::array<std::vector<Codec>, kStreams>& known, std::uint8_t payloadType) {
+  return std::ranges::any_of(known, [&](const auto& codecs) {
+    return std::ranges::any_of(codecs, [&](const Codec& codec) { return codec.payloadType == payloadType; });
+  });
+}
+
+// RFC 3264 §8.3.2: within a session a payload type keeps its meaning. In a BUNDLE it is also unique across streams (RFC 8843 §9.1).
+void number(std::array<std::vector<Codec>, kStreams>& known, std::size_t stream, Codec& codec) {
+  for (const auto& bound : known[stream]) {
+    if (sameEncoding(bound, codec)) {
+      codec.payloadType = bound.payloadType;
+      return;
+    }
+  }
+  for (int candidate = 96; payloadTypeTaken(known, codec.payloadType) && candidate < 128; ++candidate) {
+    codec.payloadType = static_cast<std::uint8_t>(candidate);
+  }
+  known[stream].push_back(codec);
+}
+
+}  // namespace
+
+void Machine::remember(Side side, const Media& media) {
+  for (std::size_t i = 0; i < kStreams; ++i) {
+    for (const auto& codec : media[i].codecs) {
+      auto& known = leg(side).known[i];
+      const auto bound = std::ranges::find_if(known, [&](const Codec& k) { return sameEncoding(k, codec); });
+      if (bound != known.end()) {
+        bound->payloadType = codec.payloadType;
+      } else if (known.size() < kCodecsMax) {
+        known.push_back(codec);
+      }
+    }
+  }
+}
+
+// `answering`: what the side was offered. It could then only say less than it wants: a bit that the offer did not allow keeps
+// its old value, so that a page which answered a hold with "recvonly" still wants to send when the hold is over.
+void Machine::describe(Side side, const Media& media, const Media* answering) {
+  const Media kept = reduced(media);
+  remember(side, kept);
+  for (std::size_t i = 0; i < kStreams; ++i) {
+    auto& described = leg(side).described[i];
+    Direction direction = kept[i].direction;
+    if (answering != nullptr && described.present() && kept[i].present()) {
+      const Direction allowed = reversed((*answering)[i].direction);
+      const auto mixed = (static_cast<unsigned>(direction) & static_cast<unsigned>(allowed)) |
+                         (static_cast<unsigned>(described.direction) & ~static_cast<unsigned>(allowed) & 3u);
+      direction = static_cast<Direction>(mixed);
+    } else if (answering != nullptr && kept[i].present()) {
+      const Direction allowed = reversed((*answering)[i].direction);
+      direction = static_cast<Direction>(static_cast<unsigned>(direction) | (~static_cast<unsigned>(allowed) & 3u));
+    }
+    described = kept[i];
+    described.direction = direction;
+  }
+}
+
+Media Machine::offerTo(Side side) const {
+  Media offer = leg(other(side)).described;
+  auto known = leg(side).known;
+  for (std::size_t i = 0; i < kStreams; ++i) {
+    for (auto& codec : offer[i].codecs) number(known, i, codec);
+  }
+  return offer;
+}
+
+Media Machine::answerTo(Side side) const {
+  const Media& offered = leg(side).described;
+  const Media& answering = leg(other(side)).described;
+  Media answer;
+  for (std::size_t i = 0; i < kStreams; ++i) {
+    answer[i].codecs = common(offered[i].codecs, answering[i].codecs);
+    if (!answer[i].present()) continue;
+    answer[i].direction = intersection(reversed(offered[i].direction), answering[i].direction);
+  }
+  return answer;
+}
+
+// Does the other side's present description differ from what this side was told, in a way that this side has to know?
+bool Machine::outOfStep(Side side) const {
+  const Media& truth = leg(other(side)).described;
+  for (std::size_t i = 0; i < kStreams; ++i) {
+    const Stream& told = leg(side).told[i];
+    if (truth[i].present() != told.present()) return true;
+    if (!told.present()) continue;
+    if (common(told.codecs, truth[i].codecs).empty()) return true;
+    // What was told in an answer was limited by the offer: compare only what this side lets the other do.
+    const Stream& own = leg(side).described[i];
+    const Direction allowed = own.present() ? reversed(own.direction) : Direction::Inactive;
+    if (intersection(truth[i].direction, allowed) != intersection(told.direction, allowed)) return true;
+  }
+  return false;
+}
+
+void Machine::sendOffer(TimePoint now, Side to) {
+  Leg& leg = this->leg(to);
+  leg.told = offerTo(to);
+  remember(to, leg.told);
+  leg.offerPending = true;
+  deadline_ = now + (state_ == State::Active ? config_.updateMax : config_.answerMax);
+  output(SendOffer{to, leg.told});
+}
+
+void Machine::sendAnswer(Side to) {
+  Leg& leg = this->leg(to);
+  leg.told = answerTo(to);
+  leg.owesAnswer = false;
+  output(SendAnswer{to, leg.told});
+}
+
+// Sends what follows from the present state: offers to sides that are out of step, answers that wait for nothing any more.
+void Machine::settle(TimePoint now) {
+  if (state_ != State::Active) return;
+  for (const Side side : {Side::Caller, Side::Callee}) {
+    Leg& to = leg(side);
+    // A side that waits for our answer is told with the answer.
+    if (!to.offerPending && !to.owesAnswer && outOfStep(side)) sendOffer(now, side);
+  }
+  for (const Side side : {Side::Caller, Side::Callee}) {
+    if (leg(side).owesAnswer && !leg(other(side)).offerPending) sendAnswer(side);
+  }
+  if (!leg(Side::Caller).offerPending && !leg(Side::Callee).offerPending) deadline_.reset();
+  output(RoutesChanged{});
+}
+
+void Machine::handleOffer(TimePoint now, Side from, const Media& media) {
+  if (state_ == State::Ended) return;
+  if (state_ == State::New) {
+    CROSSPOINT_CHECK(from == Side::Caller);
+    describe(from, media, nullptr);
+    if (!usable(described(from))) {
+      end({Cause::NoCommonCodec, 488, "No codec in the offer is one that this gateway passes on (Opus, PCMU, PCMA, VP8)"});
+      return;
+    }
+    leg(from).owesAnswer = true;
+    state_ = State::Offered;
+    sendOffer(now, Side::Callee);
+    return;
+  }
+  if (state_ != State::Active) {
+    output(RefuseOffer{from, 491});
+    return;
+  }
+  Leg& leg = this->leg(from);
+  leg.offerPending = false;  // an offer of ours that crossed it is void; outOfStep() finds what it wanted to say
+  describe(from, media, nullptr);
+  leg.owesAnswer = true;
+  if (kind(from) == LegKind::Sip) sendAnswer(from);
+  settle(now);
+}
+
+void Machine::handleProgress(TimePoint, const std::optional<Media>& earlyAnswer) {
+  if (state_ != State::Offered && state_ != State::Early) return;
+  output(SendRinging{Side::Caller});
+  if (!earlyAnswer || !config_.earlyAnswer) return;
+  state_ = State::Early;
+  const Media told = leg(Side::Callee).told;
+  describe(Side::Callee, *earlyAnswer, &told);
+  if (leg(Side::Caller).owesAnswer && usable(answerTo(Side::Caller))) sendAnswer(Side::Caller);
+  output(RoutesChanged{});
+}
+
+void Machine::handleAnswer(TimePoint now, Side from, const Media& media) {
+  Leg& leg = this->leg(from);
+  if (state_ == State::Ended || !leg.offerPending) return;
+  leg.offerPending = false;
+  const Media told = leg.told;
+  describe(from, media, &told);
+  if (state_ == State::Active) {
+    settle(now);
+    return;
+  }
+  if (!usable(answerTo(Side::Caller))) {
+    end({Cause::NoCommonCodec, 488, "The two sides have no codec in common"});
+    return;
+  }
+  state_ = State::Active;
+  settle(now);
+}
+
+void Machine::handleOfferFailed(TimePoint now, Side from) {
+  Leg& leg = this->leg(from);
+  if (state_ != State::Active || !leg.offerPending) return;
+  leg.offerPending = false;
+  // `told` stays as it was sent: the same offer is not made again before something changes.
+  settle(now);
+}
+
+void Machine::handleEnd(Side from, const Reason& reason) {
+  if (state_ == State::Ended) return;
+  state_ = State::Ended;
+  deadline_.reset();
+  output(EndLeg{other(from), reason});
+  output(Ended{reason});
+}
+
+void Machine::end(const Reason& reason) {
+  if (state_ == State::Ended) return;
+  state_ = State::Ended;
+  deadline_.reset();
+  output(EndLeg{Side::Caller, reason});
+  output(EndLeg{Side::Callee, reason});
+  output(Ended{reason});
+}
+
+void Machine::handleTimeout(TimePoint now) {
+  if (!deadline_ || now < *deadline_) return;
+  deadline_.reset();
+  if (state_ == State::Offered || state_ == State::Early) {
+    end({Cause::NoAnswer, 408, "Nobody answered"});
+    return;
+  }
+  for (const Side side : {Side::Caller, Side::Callee}) {
+    if (leg(side).offerPending) handleOfferFailed(now, side);
+  }
+}
+
+std::optional<Machine::Output> Machine::pollOutput() {
+  if (outputs_.empty()) return std::nullopt;
+  Output next = std::move(outputs_.front());
+  outputs_.pop_front();
+  return next;
+}
+
+bool Machine::forwards(Side from, std::size_t stream) const {
+  if (state_ != State::Active && state_ != State::Early) return false;
+  const Stream& source = described(from)[stream];
+  const Stream& sink = described(other(from))[stream];
+  return source.present() && sink.present() && sends(source.direction) && receives(sink.direction);
+}
+
+}  // namespace crosspoint::call

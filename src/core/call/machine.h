@@ -1,0 +1,136 @@
+// One call: a caller's leg, a callee's leg, and what joins them.
+//
+//             first offer              early answer                answer
+//     (made) ────────────► Offered ──────────────► Early ──────────────────► Active
+//                             │       ringing ┘ ▲    │                          │ new offers of either side, any number
+//                             └─────────────────┴────┴──────────────────────────┴──────────────► Ended
+//                                        either leg ends, no codec in common, a deadline passes
+//
+// The machine knows what each side last said of its media (`described`) and what each side was last told (`told`). From the
+// difference follows what has to be sent: it never depends on which message came first, so crossing offers cannot lose a
+// change. Legs that pass messages on with their own rules (491, glare in ROAP) report here when theirs are settled.
+//
+// Sans-IO (style.md): handle…, then drain pollOutput(); handleTimeout() at nextTimeout().
+#pragma once
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "base/time.h"
+#include "core/call/media.h"
+
+namespace crosspoint::call {
+
+enum class Side : std::uint8_t { Caller = 0, Callee = 1 };
+constexpr Side other(Side side) { return side == Side::Caller ? Side::Callee : Side::Caller; }
+
+enum class Cause : std::uint8_t {
+  HungUp,         // after the answer, by a user
+  Cancelled,      // before the answer, by the caller
+  Refused,        // before the answer, by the callee: `sipStatus` says how (486 busy, 603 declined, 404, …)
+  NoAnswer,       // nobody answered in time
+  NoCommonCodec,  // the two sides have no codec in common
+  Unreachable,    // the SIP server did not answer or could not be reached
+  MediaLost,      // ICE or DTLS with the browser failed
+  SessionGone,    // the page signed out or vanished
+  Limit,          // one of our limits
+  Failed,         // anything else
+};
+
+struct Reason {
+  Cause cause = Cause::Failed;
+  int sipStatus = 0;  // 0: none
+  std::string text;   // one sentence for a person
+};
+
+enum class State : std::uint8_t { New, Offered, Early, Active, Ended };
+
+// How a leg takes part in later offers.
+enum class LegKind : std::uint8_t {
+  Browser,  // its offers are passed on when they change something; it is asked only when it has to act
+  Sip,      // its offers are answered at once from what the other side last said
+  Mirror,   // loops media back; always answers at once
+};
+
+class Machine {
+ public:
+  struct Config {
+    LegKind caller = LegKind::Browser;
+    LegKind callee = LegKind::Sip;
+    bool earlyAnswer = false;                            // the caller gets its answer with the callee's early media
+    Duration answerMax = std::chrono::seconds(180);      // from the first offer to the answer
+    Duration updateMax = std::chrono::seconds(40);       // for the answer to a later offer; RFC 3261 timer B is 32 s
+  };
+
+  struct SendOffer { Side to; Media media; };
+  struct SendRinging { Side to; };
+  struct SendAnswer { Side to; Media media; };
+  struct RefuseOffer { Side to; int sipStatus; };
+  struct RoutesChanged {};                                             // ask forwards() and common codecs again
+  struct EndLeg { Side side; Reason reason; };                         // not sent to a leg that ended by itself
+  struct Ended { Reason reason; };                                     // the last output
+  using Output = std::variant<SendOffer, SendRinging, SendAnswer, RefuseOffer, RoutesChanged, EndLeg, Ended>;
+
+  explicit Machine(const Config& config) : config_(config) {}
+
+  // An offer of this side. The first one must be the caller's.
+  void handleOffer(TimePoint now, Side from, const Media& media);
+  // The callee rings, or answers for the time being.
+  void handleProgress(TimePoint now, const std::optional<Media>& earlyAnswer);
+  // The answer to the last SendOffer to this side.
+  void handleAnswer(TimePoint now, Side from, const Media& media);
+  // A later offer was not accepted or not answered; what was agreed before stands.
+  void handleOfferFailed(TimePoint now, Side from);
+  // This leg has ended; the other one is ended too.
+  void handleEnd(Side from, const Reason& reason);
+  // Ends both legs.
+  void end(const Reason& reason);
+
+  void handleTimeout(TimePoint now);
+  std::optional<TimePoint> nextTimeout() const { return deadline_; }
+  std::optional<Output> pollOutput();
+
+  State state() const { return state_; }
+  // What this side last said of itself, reduced to what is passed through.
+  const Media& described(Side side) const { return legs_[index(side)].described; }
+  // What this side was last told, in the payload types of its leg.
+  const Media& told(Side side) const { return legs_[index(side)].told; }
+  // Whether packets of this stream are passed on from this side to the other now.
+  bool forwards(Side from, std::size_t stream) const;
+  bool offerPending(Side to) const { return legs_[index(to)].offerPending; }
+
+ private:
+  struct Leg {
+    Media described;            // by the leg
+    Media told;                 // to the leg
+    std::array<std::vector<Codec>, kStreams> known;  // every codec this leg's payload types were ever bound to
+    bool offerPending = false;  // SendOffer without an answer yet
+    bool owesAnswer = false;    // its offer has not been answered yet
+  };
+
+  static std::size_t index(Side side) { return static_cast<std::size_t>(side); }
+  Leg& leg(Side side) { return legs_[index(side)]; }
+  const Leg& leg(Side side) const { return legs_[index(side)]; }
+  LegKind kind(Side side) const { return side == Side::Caller ? config_.caller : config_.callee; }
+
+  void describe(Side side, const Media& media, const Media* answering);
+  void remember(Side side, const Media& media);
+  Media offerTo(Side side) const;
+  Media answerTo(Side side) const;
+  bool outOfStep(Side side) const;
+  void sendOffer(TimePoint now, Side to);
+  void sendAnswer(Side to);
+  void settle(TimePoint now);
+  void output(Output output) { outputs_.push_back(std::move(output)); }
+
+  Config config_;
+  State state_ = State::New;
+  std::array<Leg, 2> legs_;
+  std::optional<TimePoint> deadline_;
+  std::deque<Output> outputs_;
+};
+
+}  // namespace crosspoint::call
