@@ -1,0 +1,98 @@
+// The gateway's door to the SIP network: transactions and sockets of sofia-sip (`nta`, `tport`, `msg`), spoken to in
+// the plain values of core/sip/message.h. It knows no dialog.
+//
+//     SipTransport transport(thread, {.bindAddress = "127.0.0.1", .port = 0}, route, deliver);
+//     if (auto started = transport.start(); !started) fail(started.error());
+//     transport.send(worker, sip::SendRequest{.id = …, .request = …, .destination = …});
+//
+// Every transaction belongs to a worker (a number below Config::workers): client transactions to the one that sent
+// them, server transactions to the one that `route` chose when the request came. ClientTransactionIds need be unique
+// per worker only. A worker hears of a transaction in the order of events; when its last event was handed up the id is
+// forgotten:
+//   - client: the final response (for an INVITE answered with 2xx: 64*T1 later, without a further event), or
+//   TransactionFailed
+//   - server: after the final response was sent (INVITE with 2xx: after its ACK or 64*T1)
+// What arrives for a forgotten id is dropped and counted.
+//
+// An INVITE's 2xx is repeated here until the ACK comes (RFC 3261 §13.3.1.4); if it never comes the core learns nothing
+// from here: it watches for the ACK itself (AckReceived). A repeated 2xx is handed up each time, so that the core sends
+// its ACK again (§13.2.2.4).
+//
+// Threads: `deliver` and `route` are called on the SipThread only; they must not block nor call stop(). send() may be
+// called from any thread.
+#pragma once
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/address.h"
+#include "core/sip/message.h"
+#include "io/sip/sip_thread.h"
+
+namespace crosspoint::sip {
+
+class SipTransport {
+ public:
+  struct Config {
+    std::string bindAddress = "127.0.0.1";  // numeric; the addresses in Via
+    std::uint16_t port = 0;                 // 0: any; UDP and TCP get the same
+    bool udp = true;
+    bool tcp = true;
+    std::string userAgent = "Crosspoint";  // User-Agent and Server where the core names none
+    unsigned workers = 1;
+
+    std::size_t mailboxMax = 65536;             // messages on their way to the SIP thread
+    std::size_t clientTransactionsMax = 50000;  // beyond: TransactionFailed at once
+    std::size_t serverTransactionsMax = 50000;  // beyond: 503 without the core
+    std::size_t messageBytesMax = 128 * 1024;   // a longer message is answered 413 or ends its TCP connection
+    std::size_t connectionsMax = 1000;          // TCP connections accepted at a time
+
+    // RFC 3261 §17.1.1.1. Shorter ones are for tests.
+    std::chrono::milliseconds t1{500}, t2{4000}, t4{5000};
+    // A final response that never comes after a provisional one: RFC 3261 §16.6 timer C, here as a guard.
+    std::chrono::milliseconds inviteMax{600'000};
+  };
+
+  // Totals since start, and what is held now. May be read from any thread.
+  struct Stats {
+    std::uint64_t requestsReceived = 0, responsesReceived = 0, requestsSent = 0, responsesSent = 0;
+    std::uint64_t malformed = 0;            // unreadable datagrams and requests answered with 400
+    std::uint64_t refused = 0;              // requests beyond serverTransactionsMax
+    std::uint64_t failed = 0;               // client transactions that ended with TransactionFailed
+    std::uint64_t mailboxOverflows = 0;     // send() that returned false
+    std::uint64_t unknownTransactions = 0;  // outputs of the core for an id that is not (or no longer) known
+    std::uint64_t strayAcks = 0;            // ACKs that belong to no INVITE of ours
+    std::size_t clientTransactions = 0, serverTransactions = 0;
+  };
+
+  using Deliver = std::function<void(unsigned worker, Incoming&&)>;
+  // Which worker a new request goes to. A number that is too high gets the request a 503.
+  using Route = std::function<unsigned(const Request&)>;
+
+  SipTransport(SipThread& thread, Config config, Route route, Deliver deliver);  // the thread must outlive this object
+  ~SipTransport();                                                               // stops
+  SipTransport(const SipTransport&) = delete;
+  SipTransport& operator=(const SipTransport&) = delete;
+
+  // Binds the sockets; the thread must run. The error says what could not be had ("127.0.0.1:5060: address in use").
+  std::expected<void, std::string> start();
+  // Drops every transaction without a word to the network or the core. No call of `deliver` after the return.
+  void stop();
+
+  // Valid after start().
+  SocketAddress boundAddress() const;
+
+  // Never blocks on the network. False if the mailbox is full or the transport does not run: nothing was sent and no
+  // event will come; whoever sent a request treats it as TransactionFailed (Transport).
+  bool send(unsigned worker, Outgoing&& message);
+
+  Stats stats() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace crosspoint::sip
