@@ -194,8 +194,8 @@ struct CancelReceived {
   ServerTransactionId id{};
   std::vector<Reason> reasons;
 };
-// Provisional responses above 100 and final ones; 100 may be handed up too. After a 2xx to INVITE every further 2xx is
-// handed up under the same id, whether repeated or from another branch, for 64*T1.
+// Every provisional response, 100 included (a CANCEL waits for the first of them), and the final ones. After a 2xx to
+// INVITE every further 2xx is handed up under the same id, whether repeated or from another branch, for 64*T1.
 struct ResponseReceived {
   ClientTransactionId id{};
   Response response;

@@ -1,0 +1,253 @@
+// The SIP user agent of one worker: every registration and every call, without text, transactions, sockets or a clock.
+//
+//     bridge ── commands ──►            ┌───────────┐ ── SendRequest, SendAck, … ──►  io/sip
+//     bridge ◄── events ────  pollOutput│ UserAgent │ ◄─ RequestReceived, … ─ handle  io/sip
+//                                       └───────────┘ ◄─ handleTimeout at nextTimeout()
+//
+//     UserAgent agent(config, random, now);
+//     auto call = agent.invite(now, {.fromUser = "1020", .to = "1021", .sdp = offer});
+//     while (auto output = agent.pollOutput()) dispatch(*output);   // Outgoing → io/sip, Event → the call's owner
+//     agent.handle(now, sip::ResponseReceived{...});
+//
+// One thread. Nothing is called back; outputs come in the order in which they arose. A body is opaque text: this engine
+// knows whose offer is pending (RFC 3264), not what it says. Every call ends with exactly one `Ended`, whatever the far
+// end does, and after it the id is dead: no event for it comes any more and commands on it are refused with
+// UnknownCall.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/random.h"
+#include "base/time.h"
+#include "core/sip/message.h"
+
+namespace crosspoint::sip {
+
+enum class CallId : std::uint64_t {};          // not the Call-ID header; never used twice by one UserAgent
+enum class RegistrationId : std::uint64_t {};  // likewise
+
+struct Credentials {
+  std::string user;  // empty: challenges are not answered
+  std::string password;
+};
+
+// ---- Configuration ----
+
+struct Timers {
+  Duration noResponse = std::chrono::seconds(34);  // after this a request counts as timed out: a little over 64*T1
+  Duration ringMax = std::chrono::minutes(3);  // outgoing INVITE without final response: cancelled (RFC 3261 §13.3.1.1)
+  Duration afterCancel = std::chrono::seconds(32);   // still no final response after CANCEL: gone (RFC 3261 §9.1)
+  Duration ackWait = std::chrono::seconds(32);       // 2xx without ACK: BYE (RFC 3261 §13.3.1.4)
+  Duration offerWait = std::chrono::seconds(40);     // received re-INVITE that the owner does not answer: 504
+  Duration byeWait = std::chrono::seconds(4);        // `Ended` comes at the latest this long after our BYE went out
+  Duration registerRetry = std::chrono::seconds(5);  // a lost registration is tried again after this, then doubling …
+  Duration registerRetryMax = std::chrono::minutes(5);  // … up to this
+};
+
+// Reaching one refuses the newcomer (503, 486 or CommandError::TooMany) and is counted.
+struct Limits {
+  std::size_t calls = 4000;
+  std::size_t registrations = 20000;
+  std::size_t requestsPerCall = 16;       // of ours, unanswered, in one dialog
+  std::size_t serverRequestsPerCall = 8;  // of the far end, waiting for the owner
+  std::size_t earlyDialogsPerCall = 16;
+};
+
+struct Config {
+  Uri contact;         // our host, port and ";transport="; the user part is filled in per DN
+  Uri server;          // registrar and outbound proxy: every request outside a dialog goes there
+  std::string domain;  // right of the @ in From, To and Request-URI; empty: the server's host
+  std::string userAgent = "Crosspoint";
+  // Every Call-ID and tag that this engine makes begins with it, so that a receiver that serves several workers can
+  // tell by the To tag of a request whose dialog it is. Letters and digits.
+  std::string tagPrefix;
+  std::vector<std::string> allowEvents = {"talk", "hold"};
+  Timers timers;
+  Limits limits;
+};
+
+// ---- Commands ----
+
+enum class CommandError : std::uint8_t {
+  UnknownCall,
+  UnknownRegistration,
+  WrongState,
+  OfferPending,
+  TooMany,
+  BadParameter
+};
+std::string_view toString(CommandError error);
+using CommandResult = std::expected<void, CommandError>;
+
+struct InviteParameters {
+  std::string fromUser;  // the DN; escaped as needed
+  std::string fromDisplay;
+  std::string to;  // a user at the domain, or a whole URI ("sip:…", "sips:…", "tel:…")
+  Credentials credentials;
+  std::optional<std::string> sdp;  // nothing: the far end makes the offer in its 2xx
+  std::vector<Header> extraHeaders;
+};
+
+// ---- Events ----
+
+struct RegistrationSucceeded {  // the first time, and again after RegistrationLost; a plain refresh is silent
+  RegistrationId id{};
+  std::chrono::seconds expires{};
+};
+struct RegistrationFailed {  // the first REGISTER was refused or not answered (408, 503); the id is dead
+  RegistrationId id{};
+  int status = 0;
+  std::string reason;
+};
+struct RegistrationLost {  // a refresh failed; it is tried again until it succeeds or the owner un-registers
+  RegistrationId id{};
+  int status = 0;
+  std::string reason;
+};
+struct RegistrationEnded {  // after unregister(): done, or given up; the id is dead
+  RegistrationId id{};
+};
+
+struct IncomingCall {
+  CallId call{};
+  Uri requestUri;
+  std::string toUser, fromUser;  // unescaped; toUser is that of the Request-URI
+  std::string fromDisplay;
+  std::optional<std::string> sdp;  // nothing: we are to make the offer in accept()
+  std::vector<Header> extraHeaders;
+  SocketAddress source;
+};
+struct Ringing {  // 180, or another provisional response without a body; may come several times
+  CallId call{};
+  int status = 180;
+};
+struct EarlyMedia {  // 183 (or 180) with a body; a fork may bring a different one later
+  CallId call{};
+  int status = 183;
+  std::string sdp;
+};
+struct Answered {
+  CallId call{};
+  // Our INVITE had an offer: the answer (or nothing if an early body was the answer and the 2xx repeats none).
+  // Our INVITE had none: the far end's offer; the owner must call answerOffer(), its answer goes into the ACK.
+  std::optional<std::string> sdp;
+  bool isOffer = false;
+  std::vector<Header> extraHeaders;
+};
+struct Confirmed {  // the ACK for our 2xx came; `sdp` is the answer where our 2xx made the offer
+  CallId call{};
+  std::optional<std::string> sdp;
+};
+struct OfferReceived {  // re-INVITE: call answerOffer() or rejectOffer(). Nothing in `sdp`: answerOffer() makes the
+                        // offer
+  CallId call{};
+  std::optional<std::string> sdp;
+};
+struct OfferAnswered {  // the answer to reInvite(), or in an ACK to the offer that we made in answerOffer()
+  CallId call{};
+  std::string sdp;
+};
+struct OfferFailed {  // reInvite() was refused or timed out; the session is as it was. Glare (491) is retried before
+                      // this comes
+  CallId call{};
+  int status = 0;
+};
+struct InfoReceived {
+  CallId call{};
+  std::string contentType, body;
+  std::vector<Header> extraHeaders;
+};
+struct NotifyReceived {  // in the call's dialog, `event` without parameters ("talk", "hold")
+  CallId call{};
+  std::string event, contentType, body;
+};
+struct InfoFailed {  // the far end refused our INFO or never answered it; the call goes on
+  CallId call{};
+  int status = 0;
+};
+
+enum class CallPhase : std::uint8_t { Setup, Ringing, Established };  // how far the call had come
+struct Ended {
+  CallId call{};
+  int status = 0;  // the final SIP status of the INVITE where that ended the call, else 0; 408 and 503 may be our own
+  std::string reason;       // reason phrase, or the text of the Reason header
+  std::uint32_t cause = 0;  // cause of the far end's Reason header (SIP or Q.850), 0: none
+  bool byRemote = false;
+  CallPhase phase = CallPhase::Setup;
+  std::vector<NameAddr> redirectTo;  // the contacts of a 3xx
+};
+
+using Event = std::variant<RegistrationSucceeded, RegistrationFailed, RegistrationLost, RegistrationEnded, IncomingCall,
+                           Ringing, EarlyMedia, Answered, Confirmed, OfferReceived, OfferAnswered, OfferFailed,
+                           InfoReceived, InfoFailed, NotifyReceived, Ended>;
+using Output = std::variant<Outgoing, Event>;
+
+// Totals since the start; only ever growing.
+struct Counters {
+  std::uint64_t callsRefusedByLimit = 0, registrationsRefusedByLimit = 0, requestsRefusedByLimit = 0;
+  std::uint64_t malformed = 0;      // messages without what RFC 3261 §8.1.1 demands; dropped or answered with 400
+  std::uint64_t strayRequests = 0;  // in no dialog of ours: 481
+  std::uint64_t strayResponses = 0;
+  std::uint64_t forkedAnswersEnded = 0;  // 2xx from a second branch: ACK and BYE
+  std::uint64_t glares = 0;              // 491, either way
+};
+
+class UserAgent {
+ public:
+  UserAgent(Config config, Random& random, TimePoint now);  // `random` must outlive this object
+  ~UserAgent();
+  UserAgent(const UserAgent&) = delete;
+  UserAgent& operator=(const UserAgent&) = delete;
+
+  void handle(TimePoint now, Incoming incoming);
+  void handleTimeout(TimePoint now);  // harmless early or late
+  std::optional<Output> pollOutput();
+  std::optional<TimePoint> nextTimeout() const;
+
+  // Registrations. `authUser` empty: the same as `user`. `expires` is what we ask for; the server's answer decides.
+  std::expected<RegistrationId, CommandError> registerUser(TimePoint now, std::string user, std::string authUser,
+                                                           std::string password, std::chrono::seconds expires);
+  CommandResult unregister(TimePoint now, RegistrationId id);
+
+  // Outgoing calls.
+  std::expected<CallId, CommandError> invite(TimePoint now, InviteParameters parameters);
+
+  // Incoming calls, before they are answered. progress() may be called with the same sdp as accept() later: the first
+  // body is the answer (or, for an INVITE without offer, nothing: then the offer goes only into the 2xx).
+  CommandResult ring(TimePoint now, CallId call);
+  CommandResult progress(TimePoint now, CallId call, std::string sdp);
+  CommandResult accept(TimePoint now, CallId call, std::string sdp, std::vector<Header> extraHeaders = {});
+  CommandResult reject(TimePoint now, CallId call, int status,
+                       std::string reason = {});  // 300-699; `Ended` follows at once
+  // Credentials for the requests that we send inside a call that came in (BYE, re-INVITE, INFO).
+  CommandResult setCredentials(CallId call, Credentials credentials);
+
+  // In an established call. reInvite() without sdp asks the far end for an offer (OfferReceived follows). While an
+  // offer is pending either way these are refused with OfferPending; a 491 of the far end is retried here, with the sdp
+  // given here.
+  CommandResult reInvite(TimePoint now, CallId call, std::optional<std::string> sdp);
+  CommandResult answerOffer(TimePoint now, CallId call, std::string sdp);
+  CommandResult rejectOffer(TimePoint now, CallId call, int status);
+  CommandResult sendInfo(TimePoint now, CallId call, std::string contentType, std::string body,
+                         std::vector<Header> extraHeaders = {});
+
+  // Ends the call in whatever state it is: CANCEL, BYE or 480 ('reject' chooses another). Always works on a live call;
+  // `Ended` follows.
+  CommandResult hangUp(TimePoint now, CallId call, std::optional<Reason> reason = {});
+
+  const Counters& counters() const;
+  std::size_t callCount() const;  // live ones, and those whose last messages are still being exchanged
+  std::size_t registrationCount() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace crosspoint::sip
