@@ -16,9 +16,7 @@
 #include <functional>
 #include <memory>
 
-extern "C" {
-struct su_root_t;
-}
+extern "C" struct su_root_s;
 
 namespace crosspoint::sip {
 
@@ -41,7 +39,7 @@ class SipThread {
   bool call(const Task& task);
 
   // For objects that live on the thread; used on it only.
-  su_root_t* root() const;
+  su_root_s* root() const;
 
  private:
   struct Impl;

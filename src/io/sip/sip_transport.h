@@ -21,6 +21,7 @@
 // Threads: `deliver` and `route` are called on the SipThread only; they must not block nor call stop(). send() may be
 // called from any thread.
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <functional>
