@@ -1,0 +1,64 @@
+#include "bridge/page_queue.h"
+
+namespace crosspoint::bridge {
+
+bool PageQueue::push(std::string body, std::string peer) {
+  if (messages_.size() >= kMessagesMax) return false;
+  messages_.push_back({++lastSequence_, std::move(body), std::move(peer)});
+  answer();
+  return true;
+}
+
+void PageQueue::handleWait(TimePoint now, RequestId request, std::optional<std::uint64_t> acknowledged) {
+  if (poll_) reply({.request = *poll_});
+  poll_ = request;
+  pollEnds_ = now + hold_;
+  if (acknowledged) {
+    counts_ = true;
+    inFlight_.reset();
+    while (!messages_.empty() && messages_.front().sequence <= *acknowledged) messages_.pop_front();
+  }
+  answer();
+}
+
+void PageQueue::answer() {
+  if (!poll_ || messages_.empty() || inFlight_) return;
+  const Message& head = messages_.front();
+  reply({.request = *poll_, .body = head.body, .peer = head.peer, .sequence = head.sequence});
+  if (!counts_) inFlight_ = poll_;
+  poll_.reset();
+}
+
+void PageQueue::handleDelivered(RequestId request) {
+  if (inFlight_ != request) return;
+  inFlight_.reset();
+  messages_.pop_front();
+  answer();
+}
+
+void PageQueue::handleClosed(RequestId request) {
+  if (poll_ == request) poll_.reset();
+  if (inFlight_ == request) {
+    inFlight_.reset();
+    answer();
+  }
+}
+
+void PageQueue::handleTimeout(TimePoint now) {
+  if (poll_ && now >= pollEnds_) finish();
+}
+
+void PageQueue::finish() {
+  if (!poll_) return;
+  reply({.request = *poll_});
+  poll_.reset();
+}
+
+std::optional<PageReply> PageQueue::pollOutput() {
+  if (replies_.empty()) return std::nullopt;
+  PageReply next = std::move(replies_.front());
+  replies_.pop_front();
+  return next;
+}
+
+}  // namespace crosspoint::bridge

@@ -1,0 +1,66 @@
+#include "bridge/sip_leg.h"
+
+#include "core/sdp/sdp.h"
+
+namespace crosspoint::bridge {
+
+SipLeg::SipLeg(RtpPorts& ports, Random& random) : portSource_(ports), sessionId_(random.next<std::uint32_t>()) {}
+
+SipLeg::~SipLeg() {
+  for (const auto& pair : ports_) {
+    if (pair) portSource_.close(*pair);
+  }
+}
+
+std::optional<std::string> SipLeg::write(const call::Media& media, bool offer) {
+  IpAddress address;
+  for (std::size_t stream = 0; stream < call::kStreams; ++stream) {
+    if (media[stream].present() && !ports_[stream]) {
+      ports_[stream] = portSource_.open();
+      if (!ports_[stream]) return std::nullopt;
+    }
+    if (ports_[stream]) address = ports_[stream]->rtpAddress.ip;
+  }
+  SessionDescription description;
+  description.sessionId = sessionId_;
+  description.sessionVersion = ++sessionVersion_;
+  description.originAddress = address;
+  description.connection = address;
+  description.sections = sections_.write(media, offer, "RTP/AVP");
+  for (std::size_t i = 0; i < description.sections.size(); ++i) {
+    MediaSection& section = description.sections[i];
+    section.mid.clear();
+    const auto stream = sections_.streamOf(i);
+    if (stream && media[*stream].present()) section.port = ports_[*stream]->rtpAddress.port;
+  }
+  return sdp::write(description);
+}
+
+std::expected<call::Media, std::string> SipLeg::read(std::string_view text) {
+  const auto description = sdp::parse(text);
+  if (!description) return std::unexpected("SDP line " + std::to_string(description.error().line) + ": " + description.error().message);
+  call::Media media = sections_.read(*description);
+  for (std::size_t stream = 0; stream < call::kStreams; ++stream) {
+    announced_[stream] = {};
+    const MediaSection* section = Sections::find(*description, sections_.sectionOf(stream));
+    if (section == nullptr || section->refused() || !media[stream].present()) continue;
+    // Only plain RTP is spoken on this side.
+    if (section->protocol != "RTP/AVP" && section->protocol != "RTP/AVPF") {
+      media[stream] = {};
+      continue;
+    }
+    const auto address = section->connection ? section->connection : description->connection;
+    if (!address) continue;
+    // RFC 3264 §8.4: an old client's hold is the address 0.0.0.0.
+    if (address->isUnspecified()) {
+      media[stream].direction = makeDirection(sends(media[stream].direction), false);
+      continue;
+    }
+    announced_[stream].rtp = SocketAddress{*address, section->port};
+    announced_[stream].rtcp =
+        section->rtcp ? *section->rtcp : SocketAddress{*address, static_cast<std::uint16_t>(section->port + 1)};
+  }
+  return media;
+}
+
+}  // namespace crosspoint::bridge

@@ -1,0 +1,45 @@
+// The SIP side of one call as SDP sees it: its sections, its RTP ports, and where the far end wants its media.
+#pragma once
+#include <array>
+#include <expected>
+#include <optional>
+#include <string>
+
+#include "base/random.h"
+#include "bridge/bridge.h"
+#include "bridge/sections.h"
+#include "core/call/media.h"
+
+namespace crosspoint::bridge {
+
+class SipLeg {
+ public:
+  // `ports` must outlive the leg; what the leg opened is closed with it.
+  SipLeg(RtpPorts& ports, Random& random);
+  ~SipLeg();
+  SipLeg(const SipLeg&) = delete;
+  SipLeg& operator=(const SipLeg&) = delete;
+
+  // Our offer or answer as text. Opens ports for streams that have none yet; nothing if none are left.
+  std::optional<std::string> write(const call::Media&, bool offer);
+  // The far end's. An error is one sentence.
+  std::expected<call::Media, std::string> read(std::string_view text);
+
+  const std::optional<RtpPortPair>& ports(std::size_t stream) const { return ports_[stream]; }
+  // Where the far end said it receives; nothing while the stream is refused or has no address.
+  const std::optional<SocketAddress>& announcedRtp(std::size_t stream) const { return announced_[stream].rtp; }
+  const std::optional<SocketAddress>& announcedRtcp(std::size_t stream) const { return announced_[stream].rtcp; }
+
+ private:
+  struct Announced {
+    std::optional<SocketAddress> rtp, rtcp;
+  };
+  RtpPorts& portSource_;
+  std::uint64_t sessionId_;
+  std::uint64_t sessionVersion_ = 0;
+  Sections sections_;
+  std::array<std::optional<RtpPortPair>, call::kStreams> ports_;
+  std::array<Announced, call::kStreams> announced_;
+};
+
+}  // namespace crosspoint::bridge

@@ -1,0 +1,250 @@
+#include "core/call/machine.h"
+
+#include <gtest/gtest.h>
+
+namespace crosspoint::call {
+namespace {
+
+const Codec kOpus{.payloadType = 111, .name = "opus", .clockRate = 48000, .channels = 2};
+const Codec kPcmu{.payloadType = 0, .name = "PCMU", .clockRate = 8000};
+const Codec kPcma{.payloadType = 8, .name = "PCMA", .clockRate = 8000};
+const Codec kG722{.payloadType = 9, .name = "G722", .clockRate = 8000};
+const Codec kDigits{.payloadType = 126, .name = "telephone-event", .clockRate = 8000};
+const Codec kVp8{.payloadType = 96, .name = "VP8", .clockRate = 90000, .feedback = {"nack", "nack pli", "goog-remb"}};
+
+Media audio(std::vector<Codec> codecs, Direction direction = Direction::SendRecv) {
+  return {Stream{std::move(codecs), direction}, Stream{}};
+}
+Media withVideo(Media media) {
+  media[1] = {{kVp8}, Direction::SendRecv};
+  return media;
+}
+
+// A page (caller unless said otherwise) and a SIP far end; what the machine puts out is kept by kind.
+struct MachineTest : testing::Test {
+  Machine::Config config;
+  std::unique_ptr<Machine> made;
+  TimePoint now{};
+  std::vector<Machine::Output> outputs;
+
+  Machine& machine() {
+    if (!made) made = std::make_unique<Machine>(config);
+    return *made;
+  }
+  template <typename T>
+  std::vector<T> take() {
+    while (auto output = machine().pollOutput()) outputs.push_back(std::move(*output));
+    std::vector<T> taken;
+    std::erase_if(outputs, [&](auto& output) {
+      if (auto* match = std::get_if<T>(&output)) {
+        taken.push_back(*match);
+        return true;
+      }
+      return false;
+    });
+    return taken;
+  }
+  void establish(Media offer = audio({kOpus, kPcmu, kDigits}), Media answer = audio({kPcmu, kDigits})) {
+    machine().handleOffer(now, Side::Caller, offer);
+    machine().handleAnswer(now, Side::Callee, answer);
+    ASSERT_EQ(machine().state(), State::Active);
+    take<Machine::SendOffer>();
+    outputs.clear();
+  }
+};
+
+using enum Direction;
+
+TEST_F(MachineTest, TheOfferGoesOnReducedToWhatIsPassedThrough) {
+  machine().handleOffer(now, Side::Caller, withVideo(audio({kG722, kOpus, kPcmu, kDigits})));
+  const auto offers = take<Machine::SendOffer>();
+  ASSERT_EQ(offers.size(), 1u);
+  EXPECT_EQ(offers[0].to, Side::Callee);
+  EXPECT_EQ(offers[0].media[0].codecs, (std::vector{kOpus, kPcmu, kDigits}));
+  EXPECT_EQ(offers[0].media[1].codecs[0].feedback, std::vector<std::string>{"nack pli"});
+}
+
+TEST_F(MachineTest, TheAnswerHoldsTheCommonCodecsInTheCallersPayloadTypes) {
+  machine().handleOffer(now, Side::Caller, audio({kOpus, kPcmu, kDigits}));
+  Codec digits = kDigits;
+  digits.payloadType = 101;
+  machine().handleAnswer(now, Side::Callee, audio({kPcmu, digits}));
+  const auto answers = take<Machine::SendAnswer>();
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(answers[0].to, Side::Caller);
+  EXPECT_EQ(answers[0].media[0].codecs, (std::vector{kPcmu, kDigits}));
+  EXPECT_TRUE(machine().forwards(Side::Caller, 0));
+  EXPECT_TRUE(machine().forwards(Side::Callee, 0));
+  EXPECT_FALSE(machine().forwards(Side::Caller, 1));
+}
+
+TEST_F(MachineTest, AnOfferWithoutAnyCodecOfOursEndsAtOnceWithTheReason) {
+  machine().handleOffer(now, Side::Caller, audio({kG722, kDigits}));
+  EXPECT_TRUE(take<Machine::SendOffer>().empty());
+  const auto ends = take<Machine::EndLeg>();
+  ASSERT_EQ(ends.size(), 2u);
+  EXPECT_EQ(ends[0].reason.cause, Cause::NoCommonCodec);
+  EXPECT_EQ(ends[0].reason.sipStatus, 488);
+}
+
+TEST_F(MachineTest, AnAnswerWithoutACommonCodecEndsBothLegs) {
+  machine().handleOffer(now, Side::Caller, audio({kOpus}));
+  machine().handleAnswer(now, Side::Callee, audio({kPcmu}));
+  EXPECT_EQ(take<Machine::EndLeg>().size(), 2u);
+  EXPECT_EQ(take<Machine::Ended>()[0].reason.cause, Cause::NoCommonCodec);
+}
+
+TEST_F(MachineTest, HoldByThePageGoesToSipAndTheAnswerFollowsTheFarEndsAnswer) {
+  establish();
+  machine().handleOffer(now, Side::Caller, audio({kOpus, kPcmu, kDigits}, Inactive));
+  const auto offers = take<Machine::SendOffer>();
+  ASSERT_EQ(offers.size(), 1u);
+  EXPECT_EQ(offers[0].to, Side::Callee);
+  EXPECT_EQ(offers[0].media[0].direction, Inactive);
+  EXPECT_TRUE(take<Machine::SendAnswer>().empty());
+  machine().handleAnswer(now, Side::Callee, audio({kPcmu}, Inactive));
+  EXPECT_EQ(take<Machine::SendAnswer>()[0].media[0].direction, Inactive);
+  EXPECT_FALSE(machine().forwards(Side::Caller, 0));
+  EXPECT_FALSE(machine().forwards(Side::Callee, 0));
+
+  machine().handleOffer(now, Side::Caller, audio({kOpus, kPcmu, kDigits}));
+  EXPECT_EQ(take<Machine::SendOffer>()[0].media[0].direction, SendRecv);
+  machine().handleAnswer(now, Side::Callee, audio({kPcmu}));
+  EXPECT_EQ(take<Machine::SendAnswer>()[0].media[0].direction, SendRecv);
+  EXPECT_TRUE(machine().forwards(Side::Callee, 0));
+}
+
+TEST_F(MachineTest, HoldBySipIsAnsweredAtOnceAndThePageIsTold) {
+  establish();
+  machine().handleOffer(now, Side::Callee, audio({kPcmu}, SendOnly));
+  EXPECT_EQ(take<Machine::SendAnswer>()[0].media[0].direction, RecvOnly);
+  const auto offers = take<Machine::SendOffer>();
+  ASSERT_EQ(offers.size(), 1u);
+  EXPECT_EQ(offers[0].to, Side::Caller);
+  EXPECT_EQ(offers[0].media[0].direction, SendOnly);
+  machine().handleAnswer(now, Side::Caller, audio({kPcmu}, RecvOnly));
+  EXPECT_FALSE(machine().forwards(Side::Caller, 0));
+  EXPECT_TRUE(machine().forwards(Side::Callee, 0));
+
+  machine().handleOffer(now, Side::Callee, audio({kPcmu}));
+  EXPECT_EQ(take<Machine::SendAnswer>()[0].media[0].direction, SendRecv);
+  EXPECT_EQ(take<Machine::SendOffer>()[0].media[0].direction, SendRecv);
+  machine().handleAnswer(now, Side::Caller, audio({kPcmu}));
+  EXPECT_TRUE(machine().forwards(Side::Caller, 0));
+  EXPECT_TRUE(take<Machine::SendOffer>().empty());
+}
+
+TEST_F(MachineTest, BothHoldAndEitherMayResumeFirst) {
+  for (const bool pageFirst : {true, false}) {
+    made.reset();
+    establish();
+    machine().handleOffer(now, Side::Caller, audio({kPcmu}, Inactive));
+    machine().handleAnswer(now, Side::Callee, audio({kPcmu}, Inactive));
+    machine().handleOffer(now, Side::Callee, audio({kPcmu}, SendOnly));
+    EXPECT_EQ(take<Machine::SendAnswer>().back().media[0].direction, Inactive);
+    outputs.clear();
+    auto pageResumes = [&](Direction farEnd) {
+      machine().handleOffer(now, Side::Caller, audio({kPcmu}));
+      machine().handleAnswer(now, Side::Callee, audio({kPcmu}, farEnd));
+    };
+    if (pageFirst) {
+      pageResumes(SendOnly);
+      EXPECT_FALSE(machine().forwards(Side::Caller, 0));
+      machine().handleOffer(now, Side::Callee, audio({kPcmu}));
+    } else {
+      machine().handleOffer(now, Side::Callee, audio({kPcmu}));
+      EXPECT_FALSE(machine().forwards(Side::Caller, 0));
+      pageResumes(SendRecv);
+    }
+    for (auto& offer : take<Machine::SendOffer>()) machine().handleAnswer(now, offer.to, audio({kPcmu}));
+    EXPECT_TRUE(machine().forwards(Side::Caller, 0)) << pageFirst;
+    EXPECT_TRUE(machine().forwards(Side::Callee, 0)) << pageFirst;
+  }
+}
+
+TEST_F(MachineTest, AnOfferThatChangesNothingForSipIsAnsweredWithoutAskingIt) {
+  establish();
+  machine().handleOffer(now, Side::Caller, audio({kOpus, kPcmu, kDigits}));  // an ICE restart, say
+  EXPECT_TRUE(take<Machine::SendOffer>().empty());
+  EXPECT_EQ(take<Machine::SendAnswer>()[0].media[0].codecs, (std::vector{kPcmu, kDigits}));
+}
+
+TEST_F(MachineTest, AnOfferThatCrossesAHoldStillTellsThePageOfTheHold) {
+  establish();
+  machine().handleOffer(now, Side::Callee, audio({kPcmu}, Inactive));
+  ASSERT_EQ(take<Machine::SendOffer>().size(), 1u);  // the page never answers it: its own offer crossed
+  machine().handleOffer(now, Side::Caller, audio({kOpus, kPcmu, kDigits}));
+  const auto answers = take<Machine::SendAnswer>();
+  ASSERT_FALSE(answers.empty());
+  EXPECT_EQ(answers.back().media[0].direction, Inactive);
+  EXPECT_TRUE(take<Machine::SendOffer>().empty());
+}
+
+TEST_F(MachineTest, VideoAddedByThePageIsOfferedAndRefusedWithoutHarmToTheAudio) {
+  establish();
+  machine().handleOffer(now, Side::Caller, withVideo(audio({kOpus, kPcmu, kDigits})));
+  ASSERT_TRUE(take<Machine::SendOffer>()[0].media[1].present());
+  machine().handleOfferFailed(now, Side::Callee);
+  const auto answers = take<Machine::SendAnswer>();
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_FALSE(answers[0].media[1].present());
+  EXPECT_TRUE(machine().forwards(Side::Caller, 0));
+  EXPECT_TRUE(take<Machine::SendOffer>().empty());
+}
+
+TEST_F(MachineTest, APayloadTypeKeepsItsMeaningWhenSipOffersAnotherCodecUnderIt) {
+  config = {.caller = LegKind::Sip, .callee = LegKind::Browser};
+  Codec opus = kOpus;
+  opus.payloadType = 96;
+  machine().handleOffer(now, Side::Caller, withVideo(audio({opus})));
+  const auto offer = take<Machine::SendOffer>()[0].media;
+  EXPECT_EQ(offer[0].codecs[0].payloadType, 96);
+  EXPECT_NE(offer[1].codecs[0].payloadType, 96);  // unique within the BUNDLE
+}
+
+TEST_F(MachineTest, EarlyMediaIsAnAnswerOnlyWhereConfigured) {
+  machine().handleOffer(now, Side::Caller, audio({kPcmu}));
+  machine().handleProgress(now, audio({kPcmu}));
+  EXPECT_EQ(take<Machine::SendRinging>().size(), 1u);
+  EXPECT_TRUE(take<Machine::SendAnswer>().empty());
+
+  made.reset();
+  config.earlyAnswer = true;
+  machine().handleOffer(now, Side::Caller, audio({kPcmu}));
+  machine().handleProgress(now, audio({kPcmu}));
+  EXPECT_EQ(take<Machine::SendAnswer>().size(), 1u);
+  EXPECT_TRUE(machine().forwards(Side::Callee, 0));
+  machine().handleAnswer(now, Side::Callee, audio({kPcmu}));
+  EXPECT_TRUE(take<Machine::SendAnswer>().empty());  // exactly one ANSWER for an OFFER
+  EXPECT_EQ(machine().state(), State::Active);
+}
+
+TEST_F(MachineTest, NobodyAnswersUntilTheDeadline) {
+  machine().handleOffer(now, Side::Caller, audio({kPcmu}));
+  machine().handleTimeout(now + config.answerMax - 1ns);
+  EXPECT_EQ(machine().state(), State::Offered);
+  machine().handleTimeout(*machine().nextTimeout());
+  EXPECT_EQ(take<Machine::Ended>()[0].reason.cause, Cause::NoAnswer);
+}
+
+TEST_F(MachineTest, ALaterOfferThatIsNeverAnsweredLeavesTheCallAsItWas) {
+  establish();
+  machine().handleOffer(now, Side::Callee, audio({kPcmu}, Inactive));
+  machine().handleTimeout(*machine().nextTimeout());
+  EXPECT_EQ(machine().state(), State::Active);
+  EXPECT_FALSE(machine().offerPending(Side::Caller));
+  EXPECT_FALSE(machine().nextTimeout());
+}
+
+TEST_F(MachineTest, ALegThatEndsEndsTheOtherOnce) {
+  establish();
+  machine().handleEnd(Side::Callee, {Cause::HungUp, 0, "BYE"});
+  machine().handleEnd(Side::Caller, {Cause::HungUp, 0, "BYE"});
+  const auto ends = take<Machine::EndLeg>();
+  ASSERT_EQ(ends.size(), 1u);
+  EXPECT_EQ(ends[0].side, Side::Caller);
+  EXPECT_EQ(take<Machine::Ended>().size(), 1u);
+}
+
+}  // namespace
+}  // namespace crosspoint::call
