@@ -44,12 +44,10 @@ class Mailbox {
   // Consumer only. Replaces the content of `into` by all that waits; its storage is used again. False: nothing waited.
   bool take(std::vector<T>& into) {
     into.clear();
-    {
-      std::lock_guard lock(mutex_);
-      if (waiting_.empty()) return false;
-      waiting_.swap(into);
-    }
-    wakeUp_.reset();
+    std::lock_guard lock(mutex_);
+    if (waiting_.empty()) return false;
+    waiting_.swap(into);
+    wakeUp_.reset();  // under the lock: a notification for what is posted from now on must not be lost
     return true;
   }
 

@@ -8,6 +8,8 @@
 //   loop.stop();                                     // any thread; run() returns after the wake-up in progress
 //   thread.join();
 #pragma once
+#include <sys/epoll.h>
+
 #include <atomic>
 #include <cstdint>
 #include <optional>
@@ -61,14 +63,13 @@ class WorkerLoop {
  private:
   int wait(std::optional<TimePoint> deadline);
 
-  struct Events;  // the array that epoll fills
   const Config config_;
   FileDescriptor epoll_;
   WakeUp stopWakeUp_;
   std::atomic<bool> stopping_{false};
   std::atomic<std::uint64_t> wakeUps_{0};
   bool nanosecondWait_ = true;  // epoll_pwait2 works here
-  std::vector<std::uint64_t> ready_;
+  std::vector<epoll_event> ready_;
 };
 
 }  // namespace crosspoint::loop

@@ -25,10 +25,10 @@
 
 namespace crosspoint::udp {
 
-// What a socket is for decides how it is read.
+// What a socket is for decides how much the kernel holds for it.
 enum class Traffic : std::uint8_t {
-  Shared,  // many peers (ICE): recvmmsg, a large kernel buffer
-  Call,    // one peer (RTP or RTCP of a call): read until empty
+  Shared,  // many peers (ICE)
+  Call,    // one peer (RTP or RTCP of a call)
 };
 
 struct PortPair {
@@ -52,7 +52,7 @@ class UdpSockets final : public DatagramSink {
   struct Config {
     std::size_t socketsMax = 9'000;
     std::size_t batch = 128;                  // received datagrams per batch
-    std::size_t outMax = 512;                 // queued datagrams; a full queue is flushed at once
+    std::size_t outMax = 512;                 // queued datagrams; a full queue is sent at once
     int sharedBufferBytes = 4 * 1024 * 1024;  // SO_RCVBUF and SO_SNDBUF; the kernel may give less
     int callBufferBytes = 128 * 1024;
   };
@@ -91,16 +91,19 @@ class UdpSockets final : public DatagramSink {
   struct Socket {
     loop::FileDescriptor fd;
     SocketAddress address;
-    Traffic traffic = Traffic::Call;
     bool closing = false;
+    std::uint32_t firstOut = kNone, lastOut = kNone;  // its part of the out queue, by index
   };
-  struct Arrays;  // the kernel's message headers, addresses, vectors, and the buffers
+  struct Arrays;  // the kernel's message headers, addresses and vectors, and the buffers
+  static constexpr std::uint32_t kNone = 0xffffffff;
 
   Socket* find(SocketId socket);
-  std::expected<SocketId, std::error_code> adopt(loop::FileDescriptor fd, Traffic traffic);
-  std::size_t receiveMany(TimePoint now, SocketId id, int fd);
+  SocketId adopt(loop::FileDescriptor fd, const SocketAddress& address);
+  std::expected<PortPair, std::error_code> openPairAt(const IpAddress& address, std::uint16_t rtpPort);
+  std::expected<PortPair, std::error_code> openSystemPair(const IpAddress& address);
   void queue(SocketId from, const SocketAddress& to, std::uint8_t* data, std::size_t size);
-  void sendRun(int fd, std::size_t first, std::size_t count);
+  void sendQueued();
+  void sendQueueOf(Socket& socket);
   void finishClosing();
 
   loop::WorkerLoop& loop_;
@@ -109,11 +112,13 @@ class UdpSockets final : public DatagramSink {
   std::vector<Socket> sockets_;         // by SocketId
   std::vector<std::uint32_t> free_;     // numbers that can be used again
   std::vector<std::uint32_t> closing_;  // numbers to be closed by the next flush
+  std::vector<std::uint32_t> touched_;  // numbers with something in the out queue
   std::size_t open_ = 0;
   std::unique_ptr<Arrays> arrays_;
-  std::size_t received_ = 0;    // datagrams waiting for deliver()
-  std::size_t out_ = 0;         // datagrams waiting for flush()
-  std::uint16_t nextPort_ = 0;  // where the search for a free pair goes on
+  std::size_t filled_ = 0;    // buffers used since the last deliver()
+  std::size_t received_ = 0;  // datagrams waiting for deliver()
+  std::size_t out_ = 0;       // datagrams waiting for flush()
+  unsigned nextPair_ = 0;     // where the search for a free pair goes on
   UdpCounters counters_;
 };
 
