@@ -44,6 +44,8 @@ class AesGcm {
   void seal(const Nonce& nonce, Bytes associated, MutableBytes inPlace, MutableBytes tag);
   // Decrypts in place; false if `tag` (kTagBytes) does not fit. Then the bytes are undefined and must not be used.
   bool open(const Nonce& nonce, Bytes associated, MutableBytes inPlace, Bytes tag);
+  // The same for associated data in two pieces.
+  bool open(const Nonce& nonce, Bytes associated, Bytes moreAssociated, MutableBytes inPlace, Bytes tag);
 
  private:
   CipherContext context_;

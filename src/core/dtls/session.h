@@ -32,9 +32,11 @@
 #include "core/params/transport.h"
 
 struct ssl_st;
-struct bio_st;
+struct x509_store_ctx_st;
 
 namespace crosspoint::dtls {
+
+class Transport;  // OpenSSL's side of the datagrams
 
 enum class Role : std::uint8_t { Client, Server };
 
@@ -91,19 +93,22 @@ class Session {
   Role role() const { return role_; }
 
  private:
-  struct Transport;  // OpenSSL's side of the datagrams
   struct Free {
     void operator()(ssl_st* ssl) const;
   };
-  friend int verifyPeer(struct x509_store_ctx_st* store, void*);
+  friend class Context;  // installs verifyPeer()
+  static int verifyPeer(x509_store_ctx_st* store, void*);
 
   void advance(TimePoint now);
+  bool handshake();
   void readRecords();
   void finish();
+  Connected exportKeys(SrtpProfile profile) const;
+  void followTimer(TimePoint now);
+  void shutDown();
+  void end(State state, Output output);
   void fail(Reason reason, std::string detail);
-  void armTimer(TimePoint now);
-  void releaseBuffers();
-  std::optional<Reason> checkFingerprint(Bytes certificateDer) const;
+  std::optional<Reason> checkFingerprint(x509_st* certificate) const;
   void push(Output output);
 
   Role role_;
@@ -113,6 +118,7 @@ class Session {
   std::unique_ptr<ssl_st, Free> ssl_;
   std::vector<Fingerprint> fingerprints_;
   std::deque<Output> outputs_;
+  std::optional<Reason> refused_;  // why verifyPeer() said no
   std::optional<TimePoint> retransmitAt_;
   std::optional<TimePoint> giveUpAt_;
   Duration retransmitAfter_;

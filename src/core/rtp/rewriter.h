@@ -76,6 +76,7 @@ class Rewriter {
   };
   enum class Follows : std::uint8_t { Continues, Restarts, Straggles };
   Follows compare(TimePoint now, std::uint32_t ssrc, Position at) const;
+  bool precedesSwitch(std::uint16_t sequenceNumber) const;
   void switchTo(TimePoint now, std::uint32_t ssrc, Position at);
   std::uint32_t ticks(Duration elapsed) const;
 
@@ -91,9 +92,9 @@ class Rewriter {
   std::uint32_t timestampOffset_ = 0;
   std::uint16_t firstOfSource_ = 0;  // received numbers; older than this is from before the switch
   std::uint16_t highestOfSource_ = 0;
-  std::uint32_t packetsOfSource_ = 0;  // stops at kSequenceMisorderMax, from where on nothing can precede the switch
+  bool settled_ = false;  // so far past firstOfSource_ that nothing can precede it any more
   std::uint32_t latestTimestampOfSource_ = 0;
-  TimePoint latestAt_{};  // when the packet with the highest number passed
+  TimePoint latestAt_{};  // when that timestamp first passed
   std::uint16_t highestSent_ = 0;
   std::uint32_t latestTimestampSent_ = 0;
 };

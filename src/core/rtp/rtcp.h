@@ -179,7 +179,7 @@ class CompoundWriter {
   void nack(std::uint32_t sender, std::uint32_t media, std::span<const std::uint16_t> sequenceNumbers);
   void copy(Bytes wholePacket);
 
-  static constexpr std::size_t kNackEntriesMax = 64;
+  static constexpr std::size_t kNackEntriesMax = 32;
   std::size_t size() const { return size_; }
   Bytes written() const { return buffer_.first(size_); }
   bool failed() const { return failed_; }

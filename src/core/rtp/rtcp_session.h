@@ -31,13 +31,15 @@ namespace crosspoint::rtp {
 class RtcpSession {
  public:
   struct Config {
-    std::string cname;         // RFC 7022: random, the same for all streams of the leg; at most 255 bytes
+    std::string cname;         // RFC 7022: random, the same for all streams of the leg; at most kCnameBytesMax
     std::uint32_t ssrc = 0;    // who reports and asks while nothing is sent
     bool reducedSize = false;  // RFC 5506 was agreed: feedback goes out without a report before it
     Duration interval = std::chrono::seconds(5);  // RFC 3550 §6.2; 1 s is usual with video
     WallClockAnchor clock;
   };
-  static constexpr std::size_t kSendersMax = 16;
+  // With all of these at their limits a compound still fits kRtcpBytesMax.
+  static constexpr std::size_t kSendersMax = 8;
+  static constexpr std::size_t kCnameBytesMax = 64;  // and of the reason in BYE
   static constexpr std::size_t kSourcesMax =
       kReportBlocksMax;                           // a new one beyond takes the place of the one silent longest
   static constexpr std::size_t kOutputsMax = 64;  // what comes beyond until they are polled is dropped
@@ -102,6 +104,10 @@ class RtcpSession {
   void writeReports(TimePoint now, CompoundWriter& writer);
   void handleReports(TimePoint now, const ReportBlocksView& blocks);
   void handleKeyFrameRequest(std::uint32_t ssrc);
+  void handleFullIntraRequest(const FullIntraRequestView::Entry& entry);
+  void handleNack(NackView nack);
+  template <typename Write>
+  void sendFeedback(TimePoint now, Write write);
   void push(Output output);
   void schedule(TimePoint now, Duration interval);
 

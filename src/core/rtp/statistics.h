@@ -60,6 +60,7 @@ class ReceiveStatistics {
   std::uint8_t fractionLost_ = 0;
   bool hasTransit_ = false;
   std::uint32_t transit_ = 0;
+  std::uint32_t lastTimestamp_ = 0;
   std::uint32_t jitterTimes16_ = 0;
   std::uint32_t jitterTimes16Max_ = 0;
   TimePoint lastPacketAt_{};
