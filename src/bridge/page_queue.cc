@@ -54,11 +54,4 @@ void PageQueue::finish() {
   poll_.reset();
 }
 
-std::optional<PageReply> PageQueue::pollOutput() {
-  if (replies_.empty()) return std::nullopt;
-  PageReply next = std::move(replies_.front());
-  replies_.pop_front();
-  return next;
-}
-
 }  // namespace crosspoint::bridge

@@ -17,7 +17,8 @@ class PageQueue {
  public:
   static constexpr std::size_t kMessagesMax = 256;
 
-  explicit PageQueue(Duration hold) : hold_(hold) {}
+  // Replies go to the back of `replies`, which must outlive the queue.
+  PageQueue(Duration hold, std::deque<PageReply>& replies) : hold_(hold), replies_(replies) {}
 
   // False: the page does not fetch its messages and the queue is full; the message is lost.
   bool push(std::string body, std::string peer);
@@ -30,7 +31,6 @@ class PageQueue {
   void finish();
 
   std::optional<TimePoint> nextTimeout() const { return poll_ ? std::optional(pollEnds_) : std::nullopt; }
-  std::optional<PageReply> pollOutput();
   bool polling() const { return poll_.has_value(); }
   bool inFlight() const { return inFlight_.has_value(); }
 
@@ -49,7 +49,7 @@ class PageQueue {
   std::optional<RequestId> poll_;      // open, without a reply
   TimePoint pollEnds_{};
   std::optional<RequestId> inFlight_;  // the reply that carries the head, of a client that does not count
-  std::deque<PageReply> replies_;
+  std::deque<PageReply>& replies_;
 };
 
 }  // namespace crosspoint::bridge

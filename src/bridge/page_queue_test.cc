@@ -6,19 +6,27 @@ namespace crosspoint::bridge {
 namespace {
 
 struct PageQueueTest : testing::Test {
-  PageQueue queue{25s};
+  std::deque<PageReply> replies;
+  PageQueue queue{25s, replies};
   TimePoint now{};
+
+  std::optional<PageReply> take() {
+    if (replies.empty()) return std::nullopt;
+    PageReply reply = std::move(replies.front());
+    replies.pop_front();
+    return reply;
+  }
 
   std::optional<PageReply> wait(std::uint64_t request, std::optional<std::uint64_t> acknowledged = {}) {
     queue.handleWait(now, RequestId{request}, acknowledged);
-    return queue.pollOutput();
+    return take();
   }
 };
 
 TEST_F(PageQueueTest, AMessageAnswersTheOpenPollAtOnce) {
   EXPECT_FALSE(wait(1));
   queue.push("BYE", "1001");
-  auto reply = queue.pollOutput();
+  auto reply = take();
   ASSERT_TRUE(reply);
   EXPECT_EQ(reply->request, RequestId{1});
   EXPECT_EQ(reply->body, "BYE");
@@ -53,7 +61,7 @@ TEST_F(PageQueueTest, TheNextPollWaitsUntilTheFateOfTheLastReplyIsKnown) {
   EXPECT_EQ(wait(1)->body, "a");
   EXPECT_FALSE(wait(2));
   queue.handleClosed(RequestId{1});
-  auto reply = queue.pollOutput();
+  auto reply = take();
   ASSERT_TRUE(reply);
   EXPECT_EQ(reply->request, RequestId{2});
   EXPECT_EQ(reply->body, "a");
@@ -67,7 +75,7 @@ TEST_F(PageQueueTest, ASecondPollTakesOverAndTheFirstEndsEmpty) {
   EXPECT_EQ(ended->status, 200);
   EXPECT_EQ(ended->body, "");
   queue.push("a", "");
-  EXPECT_EQ(queue.pollOutput()->request, RequestId{2});
+  EXPECT_EQ(take()->request, RequestId{2});
 }
 
 TEST_F(PageQueueTest, ACountingClientGetsAMessageAgainUntilItAcknowledgesIt) {
@@ -84,9 +92,9 @@ TEST_F(PageQueueTest, ACountingClientGetsAMessageAgainUntilItAcknowledgesIt) {
 TEST_F(PageQueueTest, APollThatNothingAnswersEndsEmptyAfterItsTime) {
   EXPECT_FALSE(wait(1));
   queue.handleTimeout(now + 25s - 1ns);
-  EXPECT_FALSE(queue.pollOutput());
+  EXPECT_FALSE(take());
   queue.handleTimeout(*queue.nextTimeout());
-  EXPECT_EQ(queue.pollOutput()->body, "");
+  EXPECT_EQ(take()->body, "");
   EXPECT_FALSE(queue.nextTimeout());
 }
 

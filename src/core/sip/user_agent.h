@@ -214,6 +214,9 @@ class UserAgent {
   std::expected<RegistrationId, CommandError> registerUser(TimePoint now, std::string user, std::string authUser,
                                                            std::string password, std::chrono::seconds expires);
   CommandResult unregister(TimePoint now, RegistrationId id);
+  // Stops refreshing without a word to the server: the binding now belongs to a later registration of the same user.
+  // The id is dead at once; no event follows.
+  CommandResult forget(RegistrationId id);
 
   // Outgoing calls.
   std::expected<CallId, CommandError> invite(TimePoint now, InviteParameters parameters);

@@ -1,0 +1,435 @@
+#include "bridge/bridge.h"
+
+#include <algorithm>
+#include <deque>
+#include <unordered_map>
+
+#include "base/check.h"
+#include "bridge/call.h"
+#include "bridge/deadlines.h"
+#include "bridge/sessions.h"
+#include "bridge/statistics.h"
+#include "core/roap/message.h"
+#include "core/rtp/classify.h"
+#include "core/sip/user_agent.h"
+#include "peer/demultiplexer.h"
+
+namespace crosspoint::bridge {
+namespace {
+
+sip::Config sipConfig(const Config& config) {
+  sip::Config result;
+  result.contact.host = config.sipContactHost;
+  result.contact.port = config.sipContactPort;
+  const auto server = sip::Uri::parse(config.sipServer);
+  CROSSPOINT_CHECK(server.has_value());  // the configuration was checked where it was read
+  result.server = *server;
+  if (const std::string transport = server->transport(); !transport.empty()) {
+    sip::setParameter(result.contact.parameters, "transport", transport);
+  }
+  result.domain = config.sipDomain;
+  result.tagPrefix = "w" + std::to_string(config.worker) + "x";
+  result.timers.ringMax = config.noAnswerMax;
+  result.limits.calls = config.callsMax;
+  result.limits.registrations = config.sessionsMax;
+  return result;
+}
+
+// A peer's name goes into a header and, unencoded, into a query (`spec/signalling.md` §1).
+std::string peerName(std::string_view user) {
+  std::string name;
+  for (const char c : user.substr(0, Sessions::kUserBytesMax)) {
+    const bool plain = static_cast<unsigned char>(c) > 0x20 && static_cast<unsigned char>(c) < 0x7f && c != ',' && c != '&' && c != '#';
+    name += plain ? c : '_';
+  }
+  return name.empty() ? "anonymous" : name;
+}
+
+}  // namespace
+
+class Bridge::Impl {
+ public:
+  Impl(const Config& config, const Dependencies& dependencies, TimePoint now)
+      : config_(config),
+        dependencies_(dependencies),
+        agent_(sipConfig(config), dependencies.random, now),
+        sessions_(config_, dependencies_, agent_, counters_),
+        shared_{config_, dependencies_, agent_, demultiplexer_, counters_} {
+    for (const auto& socket : config.iceSockets) iceSockets_.push_back(socket.socket);
+  }
+
+  void handlePage(TimePoint now, PageRequest&& request) {
+    std::visit(
+        [&](auto& what) {
+          if constexpr (std::is_same_v<std::decay_t<decltype(what)>, PageMessage>) handleMessage(now, what);
+          else sessions_.handle(now, std::move(what));
+        },
+        request);
+    settle(now);
+  }
+  void handlePageClosed(TimePoint now, RequestId request) {
+    sessions_.handleClosed(now, request);
+    settle(now);
+  }
+  void handlePageDelivered(TimePoint now, RequestId request) {
+    sessions_.handleDelivered(now, request);
+    settle(now);
+  }
+  void handleSip(TimePoint now, sip::Incoming&& incoming) {
+    agent_.handle(now, std::move(incoming));
+    settle(now);
+  }
+  void handleDatagrams(TimePoint now, std::span<Datagram> batch);
+  void handleTimeout(TimePoint now);
+  std::optional<TimePoint> nextTimeout();
+  std::optional<Output> pollOutput();
+  void shutdown(TimePoint now);
+  bool idle() const { return sessions_.size() == 0 && live_ == 0 && agent_.callCount() == 0 && agent_.registrationCount() == 0; }
+
+  Counters counters() const {
+    Counters result = counters_;
+    result.sessions = sessions_.size();
+    result.calls = live_;
+    return result;
+  }
+
+ private:
+  struct SipSocket {  // which call an RTP or RTCP port belongs to
+    CallSlot slot = 0;
+    std::uint8_t stream = 0;
+    bool used = false;
+  };
+
+  void handleMessage(TimePoint now, PageMessage&);
+  void handleBody(TimePoint now, Session&, const std::string& to, roap::PageBody&);
+  void handleOffer(TimePoint now, Session&, const std::string& to, const roap::Session::OfferReceived&);
+  void drainRoap(TimePoint now, Session&, const std::string& to);
+  void handle(TimePoint now, const sip::Event&);
+  void handleIncomingCall(TimePoint now, const sip::IncomingCall&);
+  Call* make(TimePoint now, Call::Kind, Session&, std::string peerName);
+  Call* find(sip::CallId);
+  // Takes up what the last input has led to, everywhere, until nothing moves any more.
+  void settle(TimePoint now);
+  void settle(TimePoint now, Call&);
+  void claimSockets(const Call&);
+  void remove(Call&);
+  bool isIceSocket(SocketId socket) const { return std::ranges::find(iceSockets_, socket) != iceSockets_.end(); }
+
+  const Config config_;
+  const Dependencies dependencies_;
+  Counters counters_;
+  sip::UserAgent agent_;
+  peer::Demultiplexer demultiplexer_;
+  Sessions sessions_;
+  Call::Shared shared_;
+  std::vector<SocketId> iceSockets_;
+  std::vector<std::unique_ptr<Call>> calls_;  // by slot
+  std::vector<CallSlot> freeSlots_;
+  std::size_t live_ = 0;
+  std::unordered_map<sip::CallId, CallSlot> bySip_;
+  std::vector<SipSocket> sipSockets_;  // by SocketId
+  Deadlines<CallSlot> callDeadlines_;
+  Deadlines<Session*> roapDeadlines_;
+  std::vector<CallSlot> touched_;  // calls that something happened to since the last settle()
+  std::deque<Output> outputs_;
+  bool shuttingDown_ = false;
+};
+
+// ---- the page's messages ----
+
+void Bridge::Impl::handleMessage(TimePoint now, PageMessage& message) {
+  auto reply = [&](int status, std::string body) {
+    sessions_.replies().push_back({.request = message.request, .status = status, .body = std::move(body)});
+  };
+  Session* session = sessions_.find(message.ssid);
+  if (session == nullptr || !session->signedIn) {  // it may have gone a moment ago: dropped, and no reason to send it again
+    reply(200, "There is no such session");
+    return;
+  }
+  sessions_.seen(now, *session);
+  auto body = roap::parsePageBody(message.body);
+  if (!body) {
+    ++counters_.badMessages;
+    reply(200, body.error().message);
+    roap::Message error{.type = roap::MessageType::Error};
+    error.errorType = roap::ErrorType::Failed;
+    error.sipStatus = 400;
+    error.reason = body.error().message;
+    session->queue.push(roap::toPage(error), session->call != nullptr ? session->call->peerName() : "gateway");
+    return;
+  }
+  reply(200, "");
+  handleBody(now, *session, message.to, *body);
+}
+
+void Bridge::Impl::handleBody(TimePoint now, Session& session, const std::string& to, roap::PageBody& body) {
+  Call* call = session.call;
+  if (auto* message = std::get_if<roap::Message>(&body)) {
+    session.roap.handleMessage(now, *message);
+    drainRoap(now, session, to);
+  } else if (call == nullptr) {
+    return;
+  } else if (std::holds_alternative<roap::Bye>(body)) {
+    // A BYE for the call before may come after the next call has begun.
+    if (to == call->peerName() || to.empty() || to == "null" || to == session.ssid) call->hangUpByPage(now);
+  } else if (auto* mapped = std::get_if<roap::InfoMap>(&body)) {
+    call->sendInfo(now, "application/x-www-form-urlencoded", std::move(mapped->content));
+  } else if (auto* peer = std::get_if<roap::InfoPeer>(&body)) {
+    call->sendInfo(now, "application/octet-stream", std::move(peer->content));
+  } else if (std::holds_alternative<roap::GetStats>(body)) {
+    session.queue.push("PUT-STATS " + statisticsJson(now, config_.wallClock, *call), call->peerName());
+  }
+  if (session.call != nullptr) touched_.push_back(session.call->slot());
+}
+
+void Bridge::Impl::handleOffer(TimePoint now, Session& session, const std::string& to, const roap::Session::OfferReceived& offer) {
+  if (session.call == nullptr) {
+    const bool self = to == "self" || to == session.ssid;
+    if (!self && (to.empty() || to == "null" || to.size() > Sessions::kUserBytesMax)) {
+      session.roap.refuse(now, roap::ErrorType::NoMatch, 404, "There is nobody of that name to call");
+      session.queue.push("BYE", "gateway");
+      return;
+    }
+    Call* made = make(now, self ? Call::Kind::PageToSelf : Call::Kind::PageToSip, session, self ? "self" : to);
+    if (made == nullptr) {
+      session.roap.refuse(now, roap::ErrorType::Failed, 503, "The gateway carries as many calls as it can");
+      session.queue.push("BYE", "gateway");
+      return;
+    }
+  }
+  session.call->handlePageOffer(now, offer.content);
+}
+
+void Bridge::Impl::drainRoap(TimePoint now, Session& session, const std::string& to) {
+  while (auto output = session.roap.pollOutput()) {
+    Call* call = session.call;
+    if (auto* send = std::get_if<roap::Session::Send>(&*output)) {
+      session.queue.push(roap::toPage(send->message), call != nullptr ? call->peerName() : "gateway");
+    } else if (auto* offer = std::get_if<roap::Session::OfferReceived>(&*output)) {
+      handleOffer(now, session, to, *offer);
+    } else if (call == nullptr) {
+      continue;
+    } else if (auto* answer = std::get_if<roap::Session::AnswerReceived>(&*output)) {
+      call->handlePageAnswer(now, answer->content);
+    } else if (std::holds_alternative<roap::Session::OfferFailed>(*output)) {
+      call->handlePageOfferFailed(now);
+    } else if (std::holds_alternative<roap::Session::OfferPossible>(*output)) {
+      call->handleOfferPossible(now);
+    } else if (std::holds_alternative<roap::Session::ShutdownReceived>(*output)) {
+      call->hangUpByPage(now);
+    }
+  }
+  roapDeadlines_.set(&session, session.roap.nextTimeout());
+}
+
+// ---- calls ----
+
+Call* Bridge::Impl::make(TimePoint now, Call::Kind kind, Session& session, std::string name) {
+  if (live_ >= config_.callsMax || shuttingDown_) {
+    ++counters_.limitsReached;
+    return nullptr;
+  }
+  CallSlot slot = static_cast<CallSlot>(calls_.size());
+  if (freeSlots_.empty()) {
+    calls_.emplace_back();
+  } else {
+    slot = freeSlots_.back();
+    freeSlots_.pop_back();
+  }
+  ++live_;
+  calls_[slot] = std::make_unique<Call>(shared_, slot, kind, session, std::move(name), now);
+  touched_.push_back(slot);
+  return calls_[slot].get();
+}
+
+Call* Bridge::Impl::find(sip::CallId id) {
+  const auto found = bySip_.find(id);
+  return found == bySip_.end() ? nullptr : calls_[found->second].get();
+}
+
+void Bridge::Impl::handleIncomingCall(TimePoint now, const sip::IncomingCall& incoming) {
+  Session* session = sessions_.findUser(incoming.toUser);
+  if (session == nullptr) {
+    static_cast<void>(agent_.reject(now, incoming.call, 404));
+    return;
+  }
+  if (session->call != nullptr) {  // one call for each session (`spec/signalling.md` §4)
+    static_cast<void>(agent_.reject(now, incoming.call, 486));
+    return;
+  }
+  const auto kind = incoming.sdp ? Call::Kind::SipToPage : Call::Kind::SipToPageWithoutOffer;
+  Call* call = make(now, kind, *session, peerName(incoming.fromUser));
+  if (call == nullptr) {
+    static_cast<void>(agent_.reject(now, incoming.call, 503));
+    return;
+  }
+  bySip_[incoming.call] = call->slot();
+  call->startFromSip(now, incoming);
+}
+
+void Bridge::Impl::handle(TimePoint now, const sip::Event& event) {
+  std::visit(
+      [&](const auto& what) {
+        using Event = std::decay_t<decltype(what)>;
+        if constexpr (std::is_same_v<Event, sip::IncomingCall>) {
+          handleIncomingCall(now, what);
+        } else if constexpr (std::is_same_v<Event, sip::RegistrationSucceeded> || std::is_same_v<Event, sip::RegistrationFailed> ||
+                             std::is_same_v<Event, sip::RegistrationLost>) {
+          sessions_.handle(now, what);
+        } else if constexpr (!std::is_same_v<Event, sip::RegistrationEnded>) {
+          if (Call* call = find(what.call)) {
+            call->handle(now, event);
+            touched_.push_back(call->slot());
+          }
+          if constexpr (std::is_same_v<Event, sip::Ended>) bySip_.erase(what.call);
+        }
+      },
+      event);
+}
+
+void Bridge::Impl::settle(TimePoint now) {
+  for (bool moved = true; moved;) {
+    moved = false;
+    while (auto session = sessions_.takeEnded()) {
+      moved = true;
+      roapDeadlines_.remove(session.get());
+      if (Call* call = session->call) {
+        call->handleSessionGone(now);
+        touched_.push_back(call->slot());
+      }
+    }
+    while (auto output = agent_.pollOutput()) {
+      moved = true;
+      if (auto* outgoing = std::get_if<sip::Outgoing>(&*output)) outputs_.emplace_back(std::move(*outgoing));
+      else handle(now, std::get<sip::Event>(*output));
+    }
+    while (!touched_.empty()) {
+      moved = true;
+      const CallSlot slot = touched_.back();
+      touched_.pop_back();
+      if (calls_[slot]) settle(now, *calls_[slot]);
+    }
+    auto& replies = sessions_.replies();
+    while (!replies.empty()) {
+      outputs_.emplace_back(std::move(replies.front()));
+      replies.pop_front();
+    }
+  }
+}
+
+void Bridge::Impl::settle(TimePoint now, Call& call) {
+  if (Session* session = call.session()) drainRoap(now, *session, call.peerName());
+  if (const auto id = call.sipCall()) bySip_[*id] = call.slot();
+  claimSockets(call);
+  if (call.ended()) remove(call);
+  else callDeadlines_.set(call.slot(), call.nextTimeout());
+}
+
+void Bridge::Impl::claimSockets(const Call& call) {
+  for (std::size_t stream = 0; stream < call::kStreams; ++stream) {
+    const auto& ports = call.ports(stream);
+    if (!ports) continue;
+    for (const SocketId socket : {ports->rtp, ports->rtcp}) {
+      const auto index = static_cast<std::size_t>(socket);
+      if (index >= sipSockets_.size()) sipSockets_.resize(index + 1);
+      sipSockets_[index] = {call.slot(), static_cast<std::uint8_t>(stream), true};
+    }
+  }
+}
+
+void Bridge::Impl::remove(Call& call) {
+  for (std::size_t stream = 0; stream < call::kStreams; ++stream) {
+    if (const auto& ports = call.ports(stream)) {
+      sipSockets_[static_cast<std::size_t>(ports->rtp)] = {};
+      sipSockets_[static_cast<std::size_t>(ports->rtcp)] = {};
+    }
+  }
+  if (Session* session = call.session()) session->call = nullptr;
+  const CallSlot slot = call.slot();
+  callDeadlines_.remove(slot);
+  calls_[slot].reset();
+  freeSlots_.push_back(slot);
+  --live_;
+}
+
+// ---- media ----
+
+void Bridge::Impl::handleDatagrams(TimePoint now, std::span<Datagram> batch) {
+  for (Datagram& datagram : batch) {
+    const auto index = static_cast<std::size_t>(datagram.socket);
+    if (index < sipSockets_.size() && sipSockets_[index].used) {
+      const SipSocket& owner = sipSockets_[index];
+      calls_[owner.slot]->handleSipDatagram(now, owner.stream, datagram);
+      continue;
+    }
+    const auto handle = isIceSocket(datagram.socket) ? demultiplexer_.find(datagram) : std::nullopt;
+    if (!handle || !calls_[*handle]) {
+      ++counters_.packetsDropped;
+      continue;
+    }
+    const bool media = rtp::classify(datagram.bytes()) >= rtp::PacketClass::Rtp;
+    calls_[*handle]->handleBrowserDatagram(now, datagram);
+    if (!media) touched_.push_back(*handle);
+  }
+  if (!touched_.empty()) settle(now);
+}
+
+// ---- time ----
+
+void Bridge::Impl::handleTimeout(TimePoint now) {
+  agent_.handleTimeout(now);
+  sessions_.handleTimeout(now);
+  while (const auto session = roapDeadlines_.take(now)) {
+    (*session)->roap.handleTimeout(now);
+    drainRoap(now, **session, {});
+    if ((*session)->call != nullptr) touched_.push_back((*session)->call->slot());
+  }
+  while (const auto slot = callDeadlines_.take(now)) {
+    if (!calls_[*slot]) continue;
+    calls_[*slot]->handleTimeout(now);
+    touched_.push_back(*slot);
+    if (touched_.size() > 256) settle(now);
+  }
+  settle(now);
+}
+
+std::optional<TimePoint> Bridge::Impl::nextTimeout() {
+  auto next = earlier(agent_.nextTimeout(), sessions_.nextTimeout());
+  return earlier(next, earlier(callDeadlines_.next(), roapDeadlines_.next()));
+}
+
+std::optional<Output> Bridge::Impl::pollOutput() {
+  if (outputs_.empty()) return std::nullopt;
+  Output next = std::move(outputs_.front());
+  outputs_.pop_front();
+  return next;
+}
+
+void Bridge::Impl::shutdown(TimePoint now) {
+  shuttingDown_ = true;
+  for (auto& call : calls_) {
+    if (!call) continue;
+    call->end(now, {call::Cause::HungUp, 503, "The gateway is shutting down"});
+    touched_.push_back(call->slot());
+  }
+  settle(now);
+  sessions_.signOutAll(now);
+  settle(now);
+}
+
+Bridge::Bridge(const Config& config, const Dependencies& dependencies, TimePoint now)
+    : impl_(std::make_unique<Impl>(config, dependencies, now)) {}
+Bridge::~Bridge() = default;
+void Bridge::handlePage(TimePoint now, PageRequest&& request) { impl_->handlePage(now, std::move(request)); }
+void Bridge::handlePageClosed(TimePoint now, RequestId request) { impl_->handlePageClosed(now, request); }
+void Bridge::handlePageDelivered(TimePoint now, RequestId request) { impl_->handlePageDelivered(now, request); }
+void Bridge::handleSip(TimePoint now, sip::Incoming&& incoming) { impl_->handleSip(now, std::move(incoming)); }
+void Bridge::handleDatagrams(TimePoint now, std::span<Datagram> batch) { impl_->handleDatagrams(now, batch); }
+void Bridge::handleTimeout(TimePoint now) { impl_->handleTimeout(now); }
+std::optional<TimePoint> Bridge::nextTimeout() const { return impl_->nextTimeout(); }
+std::optional<Output> Bridge::pollOutput() { return impl_->pollOutput(); }
+void Bridge::shutdown(TimePoint now) { impl_->shutdown(now); }
+bool Bridge::idle() const { return impl_->idle(); }
+Counters Bridge::counters() const { return impl_->counters(); }
+
+}  // namespace crosspoint::bridge

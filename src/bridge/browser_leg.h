@@ -1,0 +1,51 @@
+// The page's side of one call as SDP sees it: its sections and the peer behind them.
+#pragma once
+#include <expected>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/random.h"
+#include "base/time.h"
+#include "bridge/bridge.h"
+#include "bridge/sections.h"
+#include "core/call/media.h"
+#include "peer/peer.h"
+
+namespace crosspoint::bridge {
+
+// What our description says of the streams that we send.
+struct SentStream {
+  std::uint32_t ssrc = 0;
+  std::string cname;
+};
+
+class BrowserLeg {
+ public:
+  // `weOffer`: the first offer is ours, so that we control ICE. Everything referred to must outlive the leg.
+  BrowserLeg(const Config& config, const Dependencies& dependencies, bool weOffer, TimePoint now);
+
+  // The page's description and the candidates that came beside it ("candidate:…" or "a=candidate:…"). A description with new ICE
+  // credentials restarts ICE; one with a new fingerprint begins a new DTLS session. An error is one sentence.
+  std::expected<call::Media, std::string> read(TimePoint now, bool offer, std::string_view text,
+                                               std::span<const std::string> candidates);
+  std::string write(bool offer, const call::Media&, const std::array<SentStream, call::kStreams>& sent);
+
+  peer::Peer& peer() { return *peer_; }
+  const peer::Peer& peer() const { return *peer_; }
+
+ private:
+  IceCredentials makeCredentials() const;
+
+  const Dependencies& dependencies_;
+  std::unique_ptr<peer::Peer> peer_;
+  Sections sections_;
+  std::optional<peer::RemoteParameters> remote_;
+  std::uint64_t sessionId_;
+  std::uint64_t sessionVersion_ = 0;
+};
+
+}  // namespace crosspoint::bridge

@@ -1,0 +1,130 @@
+// One call with its legs: a page and SIP, or a page and itself. Carries out what `call::Machine` says.
+//
+//     page ── BrowserLeg (SDP, Peer) ──┐               ┌── SipLeg (SDP, RTP ports), sip::UserAgent ── SIP server
+//                                      ├─ Machine ─────┤
+//                    MediaPath ────────┘               └── or nothing: the mirror of a call to `self`
+#pragma once
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bridge/bridge.h"
+#include "bridge/browser_leg.h"
+#include "bridge/media_path.h"
+#include "bridge/sip_leg.h"
+#include "core/call/machine.h"
+#include "core/roap/session.h"
+#include "core/sip/user_agent.h"
+#include "peer/demultiplexer.h"
+
+namespace crosspoint::bridge {
+
+struct Session;
+
+using CallSlot = std::uint32_t;  // where the bridge keeps it; also its handle at the demultiplexer
+
+class Call {
+ public:
+  // What all calls of a worker share. Outlives them.
+  struct Shared {
+    const Config& config;
+    const Dependencies& dependencies;
+    sip::UserAgent& agent;
+    peer::Demultiplexer& demultiplexer;
+    Counters& counters;
+  };
+  enum class Kind : std::uint8_t {
+    PageToSip,
+    PageToSelf,
+    SipToPage,
+    SipToPageWithoutOffer,  // the page is asked for the offer; it goes out in the 200
+  };
+  static constexpr Duration kMediaLostMax = std::chrono::seconds(60);  // the page may come back with an ICE restart
+  static constexpr Duration kMediaFlowsWithin = std::chrono::seconds(10);
+
+  // `peerName`: who is at the other end, as the page is told.
+  Call(const Shared& shared, CallSlot slot, Kind kind, Session& session, std::string peerName, TimePoint now);
+  ~Call();
+
+  // What the session's ROAP engine says.
+  void handlePageOffer(TimePoint now, const roap::Content&);
+  void handlePageAnswer(TimePoint now, const roap::Content&);
+  void handlePageOfferFailed(TimePoint now);
+  void handleOfferPossible(TimePoint now);
+  void hangUpByPage(TimePoint now);
+  void sendInfo(TimePoint now, std::string contentType, std::string body);
+  // The session has ended; the page is not told anything any more.
+  void handleSessionGone(TimePoint now);
+
+  // SIP. For SipToPage kinds: the call that came in.
+  void startFromSip(TimePoint now, const sip::IncomingCall&);
+  void handle(TimePoint now, const sip::Event&);
+  std::optional<sip::CallId> sipCall() const { return sipCall_; }
+
+  // Media.
+  void handleBrowserDatagram(TimePoint now, Datagram&);
+  void handleSipDatagram(TimePoint now, std::size_t stream, Datagram& datagram) { media_.handleSip(now, stream, datagram); }
+  // The sockets that belong to this call's SIP leg.
+  const std::optional<RtpPortPair>& ports(std::size_t stream) const { return sipLeg_.ports(stream); }
+
+  void end(TimePoint now, const call::Reason&);
+  void handleTimeout(TimePoint now);
+  std::optional<TimePoint> nextTimeout() const;
+
+  bool ended() const { return ended_; }
+  bool answered() const { return machine_.state() == call::State::Active; }
+  bool mediaFlows(TimePoint now) const { return !ended_ && now - media_.lastMediaAt() < kMediaFlowsWithin; }
+  Session* session() const { return session_; }
+  const std::string& peerName() const { return peerName_; }
+  CallSlot slot() const { return slot_; }
+  TimePoint startedAt() const { return startedAt_; }
+  const MediaPath& media() const { return media_; }
+  const call::Machine& machine() const { return machine_; }
+  call::Side browserSide() const { return browser_; }
+
+ private:
+  void run(TimePoint now);
+  void carryOut(TimePoint now, call::Machine::SendOffer&);
+  void carryOut(TimePoint now, call::Machine::SendRinging&);
+  void carryOut(TimePoint now, call::Machine::SendAnswer&);
+  void carryOut(TimePoint now, call::Machine::RefuseOffer&);
+  void carryOut(TimePoint now, call::Machine::RoutesChanged&);
+  void carryOut(TimePoint now, call::Machine::EndLeg&);
+  void carryOut(TimePoint now, call::Machine::Ended&);
+  void offerToSip(TimePoint now, const call::Media&);
+  void endPage(const call::Reason&);
+  void endSip(TimePoint now, const call::Reason&);
+  void handleSipOffer(TimePoint now, const std::optional<std::string>& sdp);
+  void handleSipMedia(TimePoint now, const std::optional<std::string>& sdp, bool final);
+  void handleSipEnded(TimePoint now, const sip::Ended&);
+  void drainPeer(TimePoint now);
+  void handlePeerState(TimePoint now, const peer::StateChanged&);
+  std::string writeToPage(bool offer, const call::Media&);
+  call::Side sipSide() const { return call::other(browser_); }
+  void log(LogLevel level, std::string_view event) const;
+
+  const Shared shared_;
+  const CallSlot slot_;
+  const Kind kind_;
+  Session* session_;
+  const std::string peerName_;
+  const std::string subject_;
+  const call::Side browser_;
+  const TimePoint startedAt_;
+  call::Machine machine_;
+  BrowserLeg browserLeg_;
+  SipLeg sipLeg_;
+  MediaPath media_;
+  std::optional<sip::CallId> sipCall_;
+  bool sipEstablished_ = false;     // answered: later offers are re-INVITEs
+  bool sipAsked_ = false;           // a re-INVITE without SDP: the far end's next answer is an offer to the machine
+  bool answered_ = false;           // once
+  bool ended_ = false;
+  std::optional<TimePoint> mediaLostAt_;
+};
+
+}  // namespace crosspoint::bridge

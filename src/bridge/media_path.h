@@ -1,0 +1,96 @@
+// The packets of one call, between the page's peer and the RTP ports towards SIP, or from the page back to itself.
+//
+//     page ── SRTP ──► Peer ── RTP ──► [payload type, Rewriter] ──► RTP port ──► SIP
+//     page ◄── SRTP ── Peer ◄── RTP ── [payload type, Rewriter] ◄── RTP port ◄── SIP
+//
+// Each side sees one SSRC per stream with continuous sequence numbers and timestamps for the whole call, whatever happens on
+// the other one. RTCP is ended here: each side gets our own reports; key frame requests are passed on.
+//
+// handleBrowser() and handleSip() are the packet path: they change the datagram in place, do not allocate and do not log.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "base/datagram.h"
+#include "base/random.h"
+#include "base/time.h"
+#include "bridge/bridge.h"
+#include "core/call/machine.h"
+#include "core/rtp/rewriter.h"
+#include "core/rtp/rtcp_session.h"
+#include "peer/peer.h"
+
+namespace crosspoint::bridge {
+
+class MediaPath {
+ public:
+  struct SipEnd {  // of one stream
+    RtpPortPair ports;
+    SocketAddress rtp, rtcp;  // where the far end said it receives
+  };
+
+  // All references must outlive the path.
+  MediaPath(peer::Peer& peer, DatagramSink& sink, Random& random, const WallClockAnchor& clock, Counters& counters, TimePoint now);
+
+  // What the machine has agreed. Called whenever that may have changed.
+  void configure(TimePoint now, const call::Machine& machine, call::Side browser);
+  // From now on (or, with nothing, no longer) the stream goes through these ports. A changed address starts latching anew.
+  void setSipEnd(std::size_t stream, const std::optional<SipEnd>& end);
+
+  // A datagram on one of the peer's sockets: already decrypted RTP or RTCP.
+  void handleBrowserRtp(TimePoint now, Datagram& datagram);
+  void handleBrowserRtcp(TimePoint now, const Datagram& datagram);
+  // A datagram on one of the stream's ports.
+  void handleSip(TimePoint now, std::size_t stream, Datagram& datagram);
+
+  void handleTimeout(TimePoint now);
+  std::optional<TimePoint> nextTimeout() const;
+  // Says RTCP BYE to both sides.
+  void close(TimePoint now);
+
+  std::uint32_t ssrcToPage(std::size_t stream) const { return streams_[stream].toPage.ssrc(); }
+  const std::string& cname() const { return cname_; }
+  TimePoint lastMediaAt() const { return lastMediaAt_; }
+  const rtp::RtcpSession& browserRtcp() const { return browserRtcp_; }
+
+ private:
+  static constexpr std::uint8_t kNotNegotiated = 0xff;
+  struct Format {  // what an incoming payload type means
+    std::uint8_t outgoing = kNotNegotiated;
+    std::uint8_t stream = 0;
+    bool forwarded = false;
+    std::uint32_t clockRate = 0;
+  };
+  using Formats = std::array<Format, 128>;
+
+  struct Stream {
+    rtp::Rewriter toSip, toPage;
+    std::optional<SipEnd> end;
+    SocketAddress target, rtcpTarget;      // where we send now: announced, or latched
+    std::optional<std::uint32_t> sipSsrc;  // of what was accepted last
+    std::unique_ptr<rtp::RtcpSession> sipRtcp;
+    Formats fromSip;
+  };
+
+  bool latch(Stream&, const Datagram&, std::uint32_t ssrc);
+  void sendToPage(TimePoint now, Stream&, Datagram&, MutableBytes packet, std::uint8_t payloadType);
+  void sendToSip(TimePoint now, Stream&, Datagram&, MutableBytes packet, std::uint8_t payloadType);
+  void drainBrowserRtcp(TimePoint now);
+  void drainSipRtcp(TimePoint now, Stream&);
+  rtp::RtcpSession::Config rtcpConfig(std::uint32_t ssrc) const;
+
+  peer::Peer& peer_;
+  DatagramSink& sink_;
+  Random& random_;
+  WallClockAnchor clock_;
+  Counters& counters_;
+  std::string cname_;
+  std::array<Stream, call::kStreams> streams_;
+  rtp::RtcpSession browserRtcp_;
+  Formats fromPage_;
+  TimePoint lastMediaAt_;
+};
+
+}  // namespace crosspoint::bridge

@@ -1,0 +1,264 @@
+#include "bridge/sessions.h"
+
+#include <algorithm>
+
+#include "bridge/call.h"
+
+namespace crosspoint::bridge {
+namespace {
+
+constexpr std::size_t kSsidRandom = 22;  // 131 bits
+
+bool isAnonymous(std::string_view id) {
+  return id.size() == 36 && id.starts_with("anon") && std::ranges::all_of(id.substr(4), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+  });
+}
+
+bool isPrintable(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f; });
+}
+
+// What a refused REGISTER is to a page that knows HTTP statuses.
+int httpStatus(int sipStatus) {
+  switch (sipStatus) {
+    case 401:
+    case 403:
+    case 407: return 403;
+    case 404: return 404;
+    case 408: return 504;
+    default: return sipStatus == 503 ? 503 : 502;
+  }
+}
+
+char hexDigit(unsigned value) { return "0123456789abcdef"[value & 15]; }
+
+}  // namespace
+
+std::optional<unsigned> workerOfSsid(std::string_view ssid) {
+  if (ssid.size() != 3 + kSsidRandom || ssid[0] != 'S') return std::nullopt;
+  unsigned worker = 0;
+  for (const char c : ssid.substr(1, 2)) {
+    const auto digit = std::string_view("0123456789abcdef").find(c);
+    if (digit == std::string_view::npos) return std::nullopt;
+    worker = worker * 16 + static_cast<unsigned>(digit);
+  }
+  return worker;
+}
+
+unsigned workerOfUser(std::string_view user, unsigned workers) {
+  std::uint32_t hash = 2166136261u;  // FNV-1a: the same in every process
+  for (const char c : user) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
+  return hash % workers;
+}
+
+Sessions::Sessions(const Config& config, const Dependencies& dependencies, sip::UserAgent& agent, Counters& counters)
+    : config_(config), dependencies_(dependencies), agent_(agent), counters_(counters) {}
+
+void Sessions::reply(RequestId request, int status, std::string body) {
+  replies_.push_back({.request = request, .status = status, .body = std::move(body)});
+}
+
+Session& Sessions::make(TimePoint now, const SignIn& request) {
+  std::string ssid = {'S', hexDigit(config_.worker >> 4), hexDigit(config_.worker)};
+  ssid += dependencies_.random.alphanumeric(kSsidRandom);
+  auto made = std::make_unique<Session>(ssid, request.id, config_.pollHold, replies_, dependencies_.random);
+  Session& session = *made;
+  session.lastSeen = now;
+  session.signInRequest = request.request;
+  track(request.request, session);
+  bySsid_.emplace(ssid, std::move(made));
+  return session;
+}
+
+void Sessions::handle(TimePoint now, SignIn&& request) {
+  if (request.id.empty() || request.id.size() > kUserBytesMax || !isPrintable(request.id) ||
+      request.password.value_or("").size() > kPasswordBytesMax) {
+    reply(request.request, 400, "The id to sign in with is missing, too long, or has characters that are not printable");
+    return;
+  }
+  if (bySsid_.size() >= config_.sessionsMax) {
+    ++counters_.limitsReached;
+    reply(request.request, 503, "Too many sessions are signed in");
+    return;
+  }
+  if (isAnonymous(request.id)) {
+    Session& session = make(now, request);
+    session.anonymous = true;
+    welcome(session);
+    return;
+  }
+  const std::string password = request.password.value_or("");
+  const auto registration = agent_.registerUser(now, request.id, request.id, password,
+                                                std::chrono::duration_cast<std::chrono::seconds>(config_.registerExpires));
+  if (!registration) {
+    ++counters_.limitsReached;
+    reply(request.request, 503, "The registration cannot be made: " + std::string(sip::toString(registration.error())));
+    return;
+  }
+  Session& session = make(now, request);
+  session.credentials = {request.id, password};
+  session.registration = *registration;
+  byRegistration_[*registration] = &session;
+}
+
+void Sessions::welcome(Session& session) {
+  session.signedIn = true;
+  ++counters_.signIns;
+  if (session.signInRequest) {
+    untrack(*session.signInRequest);
+    reply(*session.signInRequest, 200, "id=" + session.ssid + "\nfeatures=ack,progress\n");
+    session.signInRequest.reset();
+  }
+  dependencies_.log.write(LogLevel::Info, "session=" + session.ssid.substr(0, 8), "signed in as " + session.user);
+  schedule(session);
+}
+
+void Sessions::handle(TimePoint now, const sip::RegistrationSucceeded& event) {
+  const auto found = byRegistration_.find(event.id);
+  if (found == byRegistration_.end()) return;
+  Session& session = *found->second;
+  if (session.signedIn) return;
+  // The registrar now has our binding for this DN from the new registration: the old one must not take it away.
+  if (Session* before = findUser(session.user)) end(now, *before, false);
+  byUser_[session.user] = &session;
+  session.lastSeen = now;
+  welcome(session);
+}
+
+void Sessions::handle(TimePoint now, const sip::RegistrationFailed& event) {
+  const auto found = byRegistration_.find(event.id);
+  if (found == byRegistration_.end()) return;
+  Session& session = *found->second;
+  ++counters_.signInsRefused;
+  const std::string text = "The SIP server refused to register " + session.user + ": " + std::to_string(event.status) + " " + event.reason;
+  dependencies_.log.write(LogLevel::Warning, "session=" + session.ssid.substr(0, 8), text);
+  if (session.signInRequest) reply(*session.signInRequest, httpStatus(event.status), text);
+  byRegistration_.erase(found);
+  session.registration.reset();
+  end(now, session, false);
+}
+
+void Sessions::handle(TimePoint, const sip::RegistrationLost& event) {
+  const auto found = byRegistration_.find(event.id);
+  if (found == byRegistration_.end()) return;
+  dependencies_.log.write(LogLevel::Warning, "session=" + found->second->ssid.substr(0, 8),
+                          "registration lost, trying again: " + std::to_string(event.status) + " " + event.reason);
+}
+
+void Sessions::handle(TimePoint now, Wait&& request) {
+  Session* session = find(request.ssid);
+  if (session == nullptr || !session->signedIn) {
+    reply(request.request, 404, "There is no such session: sign in again");
+    return;
+  }
+  if (request.features.find("progress") != std::string::npos) session->wantsProgress = true;
+  track(request.request, *session);
+  session->queue.handleWait(now, request.request, request.acknowledged);
+  seen(now, *session);
+}
+
+void Sessions::handle(TimePoint now, SignOut&& request) {
+  reply(request.request, 200, "");
+  if (Session* session = find(request.ssid)) end(now, *session, true);
+}
+
+void Sessions::track(RequestId request, Session& session) {
+  byRequest_[request] = &session;
+  session.requests.push_back(request);
+}
+
+Session* Sessions::untrack(RequestId request) {
+  const auto found = byRequest_.find(request);
+  if (found == byRequest_.end()) return nullptr;
+  Session* session = found->second;
+  byRequest_.erase(found);
+  std::erase(session->requests, request);
+  return session;
+}
+
+void Sessions::handleClosed(TimePoint now, RequestId request) {
+  Session* session = untrack(request);
+  if (session == nullptr) return;
+  if (session->signInRequest == request) {
+    end(now, *session, true);
+    return;
+  }
+  session->queue.handleClosed(request);
+  seen(now, *session);
+}
+
+void Sessions::handleDelivered(TimePoint now, RequestId request) {
+  Session* session = untrack(request);
+  if (session == nullptr) return;
+  session->queue.handleDelivered(request);
+  seen(now, *session);
+}
+
+void Sessions::handleTimeout(TimePoint now) {
+  while (const auto due = deadlines_.take(now)) {
+    Session& session = **due;
+    session.queue.handleTimeout(now);
+    const bool silent = !session.queue.polling() && now - session.lastSeen >= config_.sessionTimeout;
+    if (silent && (session.call == nullptr || !session.call->mediaFlows(now))) {
+      ++counters_.sessionsExpired;
+      dependencies_.log.write(LogLevel::Info, "session=" + session.ssid.substr(0, 8), "expired: it has not polled");
+      end(now, session, true);
+      continue;
+    }
+    if (silent) session.lastSeen = now;
+    schedule(session);
+  }
+}
+
+void Sessions::seen(TimePoint now, Session& session) {
+  session.lastSeen = now;
+  schedule(session);
+}
+
+void Sessions::schedule(Session& session) {
+  auto next = session.queue.nextTimeout();
+  if (!session.queue.polling()) next = session.lastSeen + config_.sessionTimeout;
+  deadlines_.set(&session, next);
+}
+
+void Sessions::end(TimePoint now, Session& session, bool unregister) {
+  session.queue.finish();
+  if (session.registration) {
+    byRegistration_.erase(*session.registration);
+    if (unregister) {
+      static_cast<void>(agent_.unregister(now, *session.registration));
+    } else {
+      static_cast<void>(agent_.forget(*session.registration));
+    }
+  }
+  if (const auto user = byUser_.find(session.user); user != byUser_.end() && user->second == &session) byUser_.erase(user);
+  for (const RequestId request : session.requests) byRequest_.erase(request);
+  deadlines_.remove(&session);
+  const auto found = bySsid_.find(session.ssid);
+  ended_.push_back(std::move(found->second));
+  bySsid_.erase(found);
+}
+
+void Sessions::signOutAll(TimePoint now) {
+  while (!bySsid_.empty()) end(now, *bySsid_.begin()->second, true);
+}
+
+Session* Sessions::find(std::string_view ssid) {
+  const auto found = bySsid_.find(std::string(ssid));
+  return found == bySsid_.end() ? nullptr : found->second.get();
+}
+
+Session* Sessions::findUser(std::string_view user) {
+  const auto found = byUser_.find(std::string(user));
+  return found == byUser_.end() ? nullptr : found->second;
+}
+
+std::unique_ptr<Session> Sessions::takeEnded() {
+  if (ended_.empty()) return nullptr;
+  auto session = std::move(ended_.front());
+  ended_.pop_front();
+  return session;
+}
+
+}  // namespace crosspoint::bridge

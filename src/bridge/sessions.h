@@ -1,0 +1,100 @@
+// Who is signed in: sessions from sign-in to sign-out, with their registrations and their queues (`spec/signalling.md` 1, 2).
+//
+//     SignIn (anonymous) ─────────────────────────────► signed in ── SignOut, silence, replaced ──► ended
+//     SignIn (DN) ──► REGISTER ── 200 ────────────────►     │
+//                         └── refused: reply with the reason, ended
+//
+// A second sign-in of a DN is decided by the SIP server like the first: when its REGISTER succeeds it takes the DN over, and the
+// session before is ended with its call. One whose REGISTER fails changes nothing.
+#pragma once
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/time.h"
+#include "bridge/bridge.h"
+#include "bridge/deadlines.h"
+#include "bridge/page.h"
+#include "bridge/page_queue.h"
+#include "core/roap/session.h"
+#include "core/sip/user_agent.h"
+
+namespace crosspoint::bridge {
+
+class Call;
+
+struct Session {
+  Session(std::string id, std::string name, Duration hold, std::deque<PageReply>& replies, Random& random)
+      : ssid(std::move(id)), user(std::move(name)), queue(hold, replies), roap({}, random) {}
+
+  const std::string ssid;
+  const std::string user;   // the DN, or the anonymous id
+  bool anonymous = false;
+  sip::Credentials credentials;
+  PageQueue queue;
+  bool wantsProgress = false;
+  std::optional<sip::RegistrationId> registration;
+  bool signedIn = false;
+  std::optional<RequestId> signInRequest;  // not answered yet; one of `requests`
+  std::vector<RequestId> requests;         // open ones, and those whose reply is being written
+  TimePoint lastSeen{};
+  roap::Session roap;
+  Call* call = nullptr;                    // the one call of this session, owned by the bridge
+};
+
+class Sessions {
+ public:
+  static constexpr std::size_t kUserBytesMax = 128;
+  static constexpr std::size_t kPasswordBytesMax = 256;
+
+  Sessions(const Config& config, const Dependencies& dependencies, sip::UserAgent& agent, Counters& counters);
+
+  void handle(TimePoint now, SignIn&&);
+  void handle(TimePoint now, Wait&&);
+  void handle(TimePoint now, SignOut&&);
+  void handleClosed(TimePoint now, RequestId);
+  void handleDelivered(TimePoint now, RequestId);
+  void handle(TimePoint now, const sip::RegistrationSucceeded&);
+  void handle(TimePoint now, const sip::RegistrationFailed&);
+  void handle(TimePoint now, const sip::RegistrationLost&);
+
+  void handleTimeout(TimePoint now);
+  std::optional<TimePoint> nextTimeout() { return deadlines_.next(); }
+
+  Session* find(std::string_view ssid);
+  Session* findUser(std::string_view user);  // signed in as a DN
+  void seen(TimePoint now, Session& session);
+  void signOutAll(TimePoint now);
+  std::size_t size() const { return bySsid_.size(); }
+
+  // Replies of all sessions, in order; the owner takes them.
+  std::deque<PageReply>& replies() { return replies_; }
+  // Sessions that have ended: out of every table, kept until the owner has ended their calls.
+  std::unique_ptr<Session> takeEnded();
+
+ private:
+  Session& make(TimePoint now, const SignIn&);
+  void welcome(Session&);
+  void reply(RequestId, int status, std::string body);
+  void end(TimePoint now, Session&, bool unregister);
+  void schedule(Session&);
+  void track(RequestId, Session&);
+  Session* untrack(RequestId);
+
+  const Config& config_;
+  const Dependencies& dependencies_;
+  sip::UserAgent& agent_;
+  Counters& counters_;
+  std::deque<PageReply> replies_;
+  std::unordered_map<std::string, std::unique_ptr<Session>> bySsid_;
+  std::unordered_map<std::string, Session*> byUser_;
+  std::unordered_map<sip::RegistrationId, Session*> byRegistration_;
+  std::unordered_map<RequestId, Session*> byRequest_;
+  Deadlines<Session*> deadlines_;
+  std::deque<std::unique_ptr<Session>> ended_;
+};
+
+}  // namespace crosspoint::bridge
