@@ -42,7 +42,7 @@ void Session::Free::operator()(ssl_st* ssl) const { SSL_free(ssl); }
 Session::Session(const Context& context, Role role, const Config& config, TimePoint now)
     : role_(role),
       config_(config),
-      transport_(std::make_unique<Transport>()),
+      transport_(std::make_unique<Transport>(config.datagramBytesMax)),
       ssl_(SSL_new(context.native())),
       retransmitAfter_(config.retransmitAfter) {
   SSL* ssl = ssl_.get();
@@ -81,6 +81,7 @@ void Session::handleTimeout(TimePoint now) {
   if (giveUpAt_ && now >= *giveUpAt_) return fail(Reason::Timeout, "no handshake in time");
   if (!retransmitAt_ || now < *retransmitAt_) return;
   ERR_clear_error();
+  SSL_alloc_buffers(ssl_.get());
   transport_->expire();
   const long handled = DTLSv1_handle_timeout(ssl_.get());
   if (handled < 0) return fail(Reason::Timeout, takeErrorText());
@@ -193,7 +194,10 @@ void Session::followTimer(TimePoint now) {
 // Says close_notify if there is somebody to say it to, and lets go of OpenSSL's part.
 void Session::shutDown() {
   ERR_clear_error();
-  if (SSL_is_init_finished(ssl_.get())) SSL_shutdown(ssl_.get());
+  if (SSL_is_init_finished(ssl_.get())) {
+    SSL_alloc_buffers(ssl_.get());  // advance() let them go, and an alert does not look whether they are there
+    SSL_shutdown(ssl_.get());
+  }
   for (ByteVector& datagram : transport_->written) push(SendDatagram{std::move(datagram)});
   ERR_clear_error();
   ssl_.reset();

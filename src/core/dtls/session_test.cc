@@ -63,7 +63,8 @@ struct Wire {
       for (ByteVector& datagram : datagrams) {
         any = true;
         largest = std::max(largest, datagram.size());
-        if (lose && lose(sent++)) continue;
+        const int number = sent++;
+        if (lose && lose(number)) continue;
         to->session.handleDatagram(now, datagram);
       }
     }
@@ -160,7 +161,7 @@ TEST(Session, SurvivesTheLossOfEachDatagramOfFragmentedFlights) {
 }
 
 TEST(Session, SurvivesHalfOfAllBeingLost) {
-  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
     test::SeededRandom random(seed);
     Wire wire;
     wire.lose = [&](int) { return random.below(2) == 0; };
@@ -315,8 +316,8 @@ TEST(Session, TakesEveryUsualHashFunctionAndTheStrongestDecides) {
     wire.server.session.setRemoteFingerprints(kStart, t.fingerprints);
     wire.run();
     EXPECT_EQ(wire.server.connected.has_value(), !t.expected) << t.fingerprints[0].algorithm;
-    if (t.expected && wire.server.failed) EXPECT_EQ(wire.server.failed->reason, *t.expected);
-    EXPECT_EQ(wire.server.failed.has_value(), t.expected.has_value()) << t.fingerprints[0].algorithm;
+    const auto reason = wire.server.failed ? std::optional(wire.server.failed->reason) : std::nullopt;
+    EXPECT_EQ(reason, t.expected) << t.fingerprints[0].algorithm;
   }
 }
 

@@ -33,8 +33,13 @@ int Transport::read(BIO* bio, char* into, int size) {
 int Transport::write(BIO* bio, const char* from, int size) {
   Transport& transport = of(bio);
   BIO_clear_retry_flags(bio);
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(from);
-  if (transport.written.size() < kWrittenMax) transport.written.emplace_back(bytes, bytes + size);
+  const Bytes bytes(reinterpret_cast<const std::uint8_t*>(from), static_cast<std::size_t>(size));
+  auto& written = transport.written;
+  if (!written.empty() && written.back().size() + bytes.size() <= transport.datagramBytesMax_) {
+    written.back().insert(written.back().end(), bytes.begin(), bytes.end());
+  } else if (written.size() < kWrittenMax) {
+    written.emplace_back(bytes.begin(), bytes.end());
+  }
   return size;
 }
 

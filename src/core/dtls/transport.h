@@ -20,6 +20,8 @@ class Transport {
  public:
   enum class TimerChange : std::uint8_t { None, Started, Stopped };
 
+  explicit Transport(std::size_t datagramBytesMax) : datagramBytesMax_(datagramBytesMax) {}
+
   // A BIO for SSL_set_bio(), which takes it over. This object must outlive it.
   bio_st* makeBio();
 
@@ -36,6 +38,7 @@ class Transport {
   static long control(bio_st* bio, int command, long number, void* pointer);
   static const bio_method_st* method();
 
+  std::size_t datagramBytesMax_;
   timeval* timer_ = nullptr;  // inside OpenSSL's connection
 };
 
