@@ -38,6 +38,9 @@ struct Response {
   bool close = false;           // end the connection behind this reply
 };
 
+// ASCII, without regard to case.
+bool namesEqual(std::string_view a, std::string_view b);
+
 std::string_view reasonPhrase(int status);
 
 // %XX becomes its byte, everything else stays ("+" too). Nothing for a broken escape or a NUL byte.
