@@ -45,7 +45,6 @@ struct Timers {
   Duration afterCancel = std::chrono::seconds(32);   // still no final response after CANCEL: gone (RFC 3261 §9.1)
   Duration ackWait = std::chrono::seconds(32);       // 2xx without ACK: BYE (RFC 3261 §13.3.1.4)
   Duration offerWait = std::chrono::seconds(40);     // received re-INVITE that the owner does not answer: 504
-  Duration byeWait = std::chrono::seconds(4);        // `Ended` comes at the latest this long after our BYE went out
   Duration registerRetry = std::chrono::seconds(5);  // a lost registration is tried again after this, then doubling …
   Duration registerRetryMax = std::chrono::minutes(5);  // … up to this
 };
@@ -134,7 +133,7 @@ struct EarlyMedia {  // 183 (or 180) with a body; a fork may bring a different o
 };
 struct Answered {
   CallId call{};
-  // Our INVITE had an offer: the answer (or nothing if an early body was the answer and the 2xx repeats none).
+  // Our INVITE had an offer: the answer (where the 2xx has none, the early one of the same branch).
   // Our INVITE had none: the far end's offer; the owner must call answerOffer(), its answer goes into the ACK.
   std::optional<std::string> sdp;
   bool isOffer = false;
@@ -153,8 +152,15 @@ struct OfferAnswered {  // the answer to reInvite(), or in an ACK to the offer t
   CallId call{};
   std::string sdp;
 };
-struct OfferFailed {  // reInvite() was refused or timed out; the session is as it was. Glare (491) is retried before
-                      // this comes
+// reInvite() has come to nothing, the session is as it was. A glare (491) is retried before this comes; 491 here means
+// that the far end's own offer came first while ours waited (OfferReceived follows), or that every retry met another
+// one.
+struct OfferFailed {
+  CallId call{};
+  int status = 0;
+};
+struct OfferWithdrawn {  // an OfferReceived is void: cancelled by the far end (487) or not answered by the owner in
+                         // time (504)
   CallId call{};
   int status = 0;
 };
@@ -175,7 +181,8 @@ struct InfoFailed {  // the far end refused our INFO or never answered it; the c
 enum class CallPhase : std::uint8_t { Setup, Ringing, Established };  // how far the call had come
 struct Ended {
   CallId call{};
-  int status = 0;  // the final SIP status of the INVITE where that ended the call, else 0; 408 and 503 may be our own
+  // The final SIP status where one ended the call; 408, 481, 503 may be our own finding. 0: ended by hangUp() or a BYE.
+  int status = 0;
   std::string reason;       // reason phrase, or the text of the Reason header
   std::uint32_t cause = 0;  // cause of the far end's Reason header (SIP or Q.850), 0: none
   bool byRemote = false;
@@ -185,7 +192,7 @@ struct Ended {
 
 using Event = std::variant<RegistrationSucceeded, RegistrationFailed, RegistrationLost, RegistrationEnded, IncomingCall,
                            Ringing, EarlyMedia, Answered, Confirmed, OfferReceived, OfferAnswered, OfferFailed,
-                           InfoReceived, InfoFailed, NotifyReceived, Ended>;
+                           OfferWithdrawn, InfoReceived, InfoFailed, NotifyReceived, Ended>;
 using Output = std::variant<Outgoing, Event>;
 
 // Totals since the start; only ever growing.
@@ -213,6 +220,8 @@ class UserAgent {
   // Registrations. `authUser` empty: the same as `user`. `expires` is what we ask for; the server's answer decides.
   std::expected<RegistrationId, CommandError> registerUser(TimePoint now, std::string user, std::string authUser,
                                                            std::string password, std::chrono::seconds expires);
+  // RegistrationEnded follows. A registerUser() for the same user meanwhile goes on with its Call-ID and CSeq, so that
+  // the un-REGISTER cannot overtake it and undo it; RegistrationEnded for the old one comes at once then.
   CommandResult unregister(TimePoint now, RegistrationId id);
   // Stops refreshing without a word to the server: the binding now belongs to a later registration of the same user.
   // The id is dead at once; no event follows.
@@ -240,8 +249,9 @@ class UserAgent {
   CommandResult sendInfo(TimePoint now, CallId call, std::string contentType, std::string body,
                          std::vector<Header> extraHeaders = {});
 
-  // Ends the call in whatever state it is: CANCEL, BYE or 480 ('reject' chooses another). Always works on a live call;
-  // `Ended` follows.
+  // Ends the call in whatever state it is: by CANCEL, BYE or 480 (reject() chooses another). Works on every live call.
+  // `Ended` comes at once; what SIP still has to exchange (the answer to the BYE, a 200 that crosses the CANCEL) is
+  // seen to in here.
   CommandResult hangUp(TimePoint now, CallId call, std::optional<Reason> reason = {});
 
   const Counters& counters() const;
