@@ -1,0 +1,29 @@
+// Builds dist/: grtc.js for a plain <script> tag (global `Grtc`), grtc.mjs as a module, and the types.
+import { execFileSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const dist = join(here, 'dist');
+const banner = { js: '/* Grtc, the JavaScript API of Crosspoint. Apache-2.0. Contains webrtc-adapter (BSD-3-Clause). */' };
+const common = {
+  entryPoints: [join(here, 'src/index.ts')],
+  bundle: true,
+  target: ['es2022'],
+  charset: 'utf8',
+  legalComments: 'none',
+  sourcemap: true,
+  logLevel: 'warning',
+  banner,
+};
+
+rmSync(dist, { recursive: true, force: true });
+await build({ ...common, format: 'iife', globalName: 'Grtc', outfile: join(dist, 'grtc.js') });
+await build({ ...common, format: 'iife', globalName: 'Grtc', minify: true, outfile: join(dist, 'grtc.min.js') });
+await build({ ...common, format: 'esm', outfile: join(dist, 'grtc.mjs') });
+
+const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
+execFileSync(process.execPath, [compiler, '-p', join(here, 'tsconfig.types.json')], { stdio: 'inherit' });

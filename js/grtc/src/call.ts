@@ -1,0 +1,381 @@
+// One call as the page's side sees it: offers, answers and what follows from them.
+//
+//      New ── startOffer ──> Offering ── ANSWER ──────────┐        ┌── ANSWER or ERROR ── Reoffering
+//       │                                                 ▼        ▼                          ▲
+//       └─── startAnswer ──> Answering ── answer sent ─> Established ── change(), INVITE ─────┘
+//                                                         ▲        │
+//      any state ── close() ──> Closed                    └── Reanswering <── OFFER ──┘
+//
+// What the page wants of the call (media, hold) is kept as wishes; an offer is made of the wishes of that moment as
+// soon as none is under way. So hold and resume in quick succession, or a change during the setup, need no care.
+// An OFFER that arrives while ours is being prepared or pending is dropped: the gateway holds its own back until ours
+// is settled, then sends it again (signalling, section 4, "Glare").
+
+import type { AttachedPair } from './attached.js';
+import { kKinds, type MediaKind, type WantedMedia } from './constraints.js';
+import type { LocalMedia } from './localmedia.js';
+import type { Logger } from './log.js';
+import { PeerLink, type LocalDescription } from './peerlink.js';
+import type { Platform } from './platform/platform.js';
+import { SerialQueue } from './queue.js';
+import { RemoteMedia } from './remotemedia.js';
+import { tiebreaker, writeAnswer, writeOffer, writeOk, type RoapAnswer, type RoapError, type RoapOffer } from './roap.js';
+import type { Candidate } from './sdp.js';
+
+export type CallState =
+  | 'New'
+  | 'Offering'
+  | 'Answering'
+  | 'Established'
+  | 'Reoffering'
+  | 'Reanswering'
+  | 'Closed';
+
+const kMoves: Readonly<Record<CallState, readonly CallState[]>> = {
+  New: ['Offering', 'Answering', 'Closed'],
+  Offering: ['Established', 'Closed'],
+  Answering: ['Established', 'Closed'],
+  Established: ['Reoffering', 'Reanswering', 'Closed'],
+  Reoffering: ['Established', 'Closed'],
+  Reanswering: ['Established', 'Closed'],
+  Closed: [],
+};
+
+/** What a call tells its session. */
+export interface CallListener {
+  handleRemoteStream(stream: MediaStream): void;
+  handleHold(): void;
+  handleIceDisconnected(status: string): void;
+  handleNoAnswer(): void;
+  /** The browser refused something; the call goes on. */
+  handleWebrtcError(error: unknown): void;
+  /** The call cannot be set up or go on. The listener closes it. */
+  handleFatal(error: unknown): void;
+  /** The far end's attached data, as it came. */
+  handleAttached(attached: unknown): void;
+}
+
+export interface CallEnvironment {
+  readonly platform: Platform;
+  readonly log: Logger;
+  readonly source: LocalMedia;
+  readonly rtc: RTCConfiguration;
+  readonly iceTimeout: number;
+  readonly noanswerTimeout: number;
+  readonly videoBandwidth: () => number;
+  readonly filterCandidates: (candidates: Candidate[]) => Candidate[];
+  /** Whether each offer in an established call makes a new peer connection. */
+  readonly renewsConnection: () => boolean;
+  /** What to accept of an offer that comes mid-call; null: what the call has. */
+  readonly wantedForReanswer: () => WantedMedia | null;
+  /** Resolves once signed in; rejects if that fails. */
+  readonly whenSignedIn: () => Promise<void>;
+  readonly post: (peer: string, body: string, retryUntil?: AbortSignal) => void;
+}
+
+export interface CallOptions {
+  readonly peer: string;
+  readonly sessionId: number;
+  readonly wanted: WantedMedia;
+  readonly held: boolean;
+  readonly attached: () => readonly AttachedPair[] | null;
+}
+
+export type CallChange = Partial<WantedMedia> & { held?: boolean };
+
+interface PendingOffer {
+  readonly link: PeerLink;
+  readonly seq: number;
+}
+
+export class Call {
+  readonly peer: string;
+  readonly #environment: CallEnvironment;
+  readonly #listener: CallListener;
+  readonly #options: CallOptions;
+  readonly #queue = new SerialQueue();
+  readonly #closing = new AbortController();
+  readonly #remote: RemoteMedia;
+  #state: CallState = 'New';
+  #wanted: WantedMedia;
+  #held: boolean;
+  #offerNeeded = false;
+  #link: PeerLink | null = null;
+  #pending: PendingOffer | null = null;
+  #seq = 0;
+  #noAnswerTimer: ReturnType<typeof setTimeout> | undefined;
+  #known = false; // the gateway has heard of this call
+  #enabled: Record<MediaKind, boolean> = { audio: true, video: true };
+
+  constructor(environment: CallEnvironment, listener: CallListener, options: CallOptions) {
+    this.#environment = environment;
+    this.#listener = listener;
+    this.#options = options;
+    this.peer = options.peer;
+    this.#wanted = options.wanted;
+    this.#held = options.held;
+    this.#remote = new RemoteMedia(environment.platform, listener);
+  }
+
+  get state(): CallState {
+    return this.#state;
+  }
+
+  get isHeldByUs(): boolean {
+    return this.#held;
+  }
+
+  startOffer(): void {
+    this.#go('Offering');
+    this.#run(() => this.#offer());
+  }
+
+  startAnswer(offer: RoapOffer): void {
+    this.#known = true;
+    this.#go('Answering');
+    this.#run(() => this.#answer(offer));
+  }
+
+  /** The page wants the call different. Without a change: a new offer all the same, which also restarts a broken ICE. */
+  change(change: CallChange): void {
+    this.#wanted = { audio: change.audio ?? this.#wanted.audio, video: change.video ?? this.#wanted.video };
+    this.#held = change.held ?? this.#held;
+    this.#offerNeeded = true;
+    this.#offerIfNeeded();
+  }
+
+  handleOffer(offer: RoapOffer): void {
+    if (this.#state !== 'Established') {
+      this.#environment.log.notice(`An OFFER came while ${this.#state}; the gateway will send it again.`);
+      return;
+    }
+    this.#go('Reanswering');
+    this.#run(() => this.#answer(offer));
+  }
+
+  handleAnswer(answer: RoapAnswer): void {
+    const pending = this.#pending;
+    if (pending === null || !matches(answer, this.#options.sessionId, pending.seq)) {
+      this.#environment.log.info('An ANSWER that answers nothing was ignored.');
+      return;
+    }
+    if (!answer.moreComing) {
+      clearTimeout(this.#noAnswerTimer);
+      this.#pending = null;
+    }
+    this.#run(() => this.#takeAnswer(answer, pending.link));
+  }
+
+  /** The gateway refused something. A refused change leaves the call as it was; a refused call is ended by BYE. */
+  handleError(error: RoapError): void {
+    const pending = this.#pending;
+    if (this.#state !== 'Reoffering' || pending === null) return;
+    if (error.seq !== null && String(error.seq) !== String(pending.seq)) return;
+    this.#run(() => this.#dropOffer());
+  }
+
+  /** Mutes or unmutes what we send. */
+  enable(kind: MediaKind, enabled: boolean): void {
+    this.#enabled[kind] = enabled;
+    this.#applyEnabled(kind);
+  }
+
+  /** The local source has changed: send its new tracks. */
+  handleSourceChange(afterwards: () => void): void {
+    this.#run(async () => {
+      await this.#link?.replaceTracks(this.#environment.source);
+      this.#keepMuted();
+      afterwards();
+    });
+  }
+
+  /** Whether the call has this medium after the last negotiation, held or not. */
+  has(kind: MediaKind): boolean {
+    const medium = this.#link?.medium(kind);
+    if (medium === undefined || !medium.accepted || this.#wanted[kind] === false) return false;
+    return this.#remote.isHeld || medium.currentDirection !== 'inactive';
+  }
+
+  dtmf(): RTCDTMFSender | null {
+    return this.#link?.dtmf() ?? null;
+  }
+
+  /** Ends the call here; with `sendBye` at the gateway too, where it may have been heard of. Harmless twice. */
+  close(sendBye: boolean, byeRetryUntil?: AbortSignal): void {
+    if (this.#state === 'Closed') return;
+    for (const kind of kKinds) if (!this.#enabled[kind]) this.enable(kind, true);
+    this.#go('Closed');
+    this.#queue.close();
+    this.#closing.abort();
+    clearTimeout(this.#noAnswerTimer);
+    this.#pending?.link.close();
+    this.#link?.close();
+    this.#pending = null;
+    this.#link = null;
+    if (sendBye && this.#known) this.#environment.post(this.peer, 'BYE', byeRetryUntil);
+  }
+
+  #go(next: CallState): void {
+    if (!kMoves[this.#state].includes(next)) throw new Error(`A call cannot go from ${this.#state} to ${next}.`);
+    this.#environment.log.debug(`Call with ${this.peer}: ${this.#state} -> ${next}.`);
+    this.#state = next;
+  }
+
+  #run(task: () => Promise<void>): void {
+    this.#queue.run(task, (error) => this.#fail(error));
+  }
+
+  #fail(error: unknown): void {
+    if (this.#state === 'Reoffering') {
+      this.#listener.handleWebrtcError(error);
+      this.#run(() => this.#dropOffer());
+    } else if (this.#state === 'Established') {
+      this.#listener.handleWebrtcError(error);
+    } else {
+      this.#listener.handleFatal(error);
+    }
+  }
+
+  #offerIfNeeded(): void {
+    if (!this.#offerNeeded || this.#state !== 'Established') return;
+    this.#go('Reoffering');
+    this.#run(() => this.#offer());
+  }
+
+  async #offer(): Promise<void> {
+    this.#offerNeeded = false;
+    const { platform, source, log } = this.#environment;
+    const current = this.#link;
+    const renewed = current === null || this.#environment.renewsConnection();
+    const link = renewed ? this.#makeLink() : current;
+    if (renewed) this.#seq = 0;
+    this.#pending = { link, seq: this.#seq + 1 };
+    const broken = !renewed && (link.iceState === 'disconnected' || link.iceState === 'failed');
+    const local = await link.makeOffer(this.#wanted, this.#held, source, broken);
+    await this.#environment.whenSignedIn();
+    if (this.#isOver(link)) return;
+    this.#seq += 1;
+    log.info(`Sending an OFFER to ${this.peer}${this.#held ? ' (hold)' : ''}.`);
+    this.#keepMuted();
+    this.#noAnswerTimer = this.#startNoAnswerTimer();
+    this.#post(
+      writeOffer({
+        ...local,
+        attached: this.#options.attached(),
+        sessionId: this.#options.sessionId,
+        seq: this.#seq,
+        tiebreaker: tiebreaker(platform.randomBytes(4)),
+      }),
+    );
+  }
+
+  async #takeAnswer(answer: RoapAnswer, link: PeerLink): Promise<void> {
+    if (answer.attached !== undefined) this.#listener.handleAttached(answer.attached);
+    await link.takeAnswer(descriptionOf(answer), answer.moreComing);
+    if (this.#isOver(link)) return;
+    if (this.#link !== link) {
+      this.#link?.close();
+      this.#link = link;
+    }
+    if (answer.moreComing) {
+      this.#remote.update(link, this.#wanted, false);
+      return;
+    }
+    this.#post(writeOk(answer, this.#options.attached()));
+    this.#settle(link);
+  }
+
+  async #answer(offer: RoapOffer): Promise<void> {
+    const reanswer = this.#state === 'Reanswering';
+    if (typeof offer.seq === 'number') this.#seq = Math.max(this.#seq, offer.seq);
+    if (reanswer && offer.attached !== undefined) this.#listener.handleAttached(offer.attached);
+    const link = this.#link ?? this.#makeLink();
+    this.#link = link;
+    const wanted = (reanswer ? this.#environment.wantedForReanswer() : null) ?? this.#wanted;
+    this.#wanted = wanted;
+    const local = await link.makeAnswer(descriptionOf(offer), wanted, this.#held, this.#environment.source);
+    if (this.#isOver(link)) return;
+    this.#keepMuted();
+    this.#environment.log.info(`Sending an ANSWER to ${this.peer}.`);
+    const attached = this.#options.attached();
+    this.#post(writeAnswer({ ...local, attached, to: offer, sessionId: this.#options.sessionId }));
+    this.#settle(link);
+  }
+
+  /** An offer and an answer have met. */
+  #settle(link: PeerLink): void {
+    this.#go('Established');
+    this.#remote.update(link, this.#wanted, this.#held);
+    this.#offerIfNeeded();
+  }
+
+  async #dropOffer(): Promise<void> {
+    const pending = this.#pending;
+    this.#pending = null;
+    clearTimeout(this.#noAnswerTimer);
+    if (pending !== null && pending.link !== this.#link) pending.link.close();
+    else await pending?.link.rollBack();
+    if (this.#state !== 'Reoffering') return;
+    // What was refused is no longer wished for.
+    this.#held = this.#remote.isHeldByUs;
+    this.#go('Established');
+    this.#offerIfNeeded();
+  }
+
+  #makeLink(): PeerLink {
+    const environment = this.#environment;
+    const link: PeerLink = new PeerLink(environment.platform, {
+      rtc: environment.rtc,
+      iceTimeout: environment.iceTimeout,
+      videoBandwidth: environment.videoBandwidth,
+      filterCandidates: environment.filterCandidates,
+      onIceState: (state) => this.#handleIceState(link, state),
+      onCandidateError: (error) => environment.log.notice('A candidate was refused by the browser.', error),
+    });
+    return link;
+  }
+
+  #handleIceState(link: PeerLink, state: RTCIceConnectionState): void {
+    this.#environment.log.info(`ICE with ${this.peer}: ${state}.`);
+    if (link !== this.#link || this.#state === 'Closed') return;
+    if (state === 'disconnected' || (state === 'failed' && this.#state !== 'Reoffering')) {
+      this.#listener.handleIceDisconnected(state);
+    }
+  }
+
+  /** Tracks that are new to the call are as mute as those before them. */
+  #keepMuted(): void {
+    for (const kind of kKinds) if (!this.#enabled[kind]) this.#applyEnabled(kind);
+  }
+
+  #applyEnabled(kind: MediaKind): void {
+    const track = this.#environment.source.track(kind);
+    const tracks = new Set([...(this.#link?.sentTracks(kind) ?? []), ...(track === null ? [] : [track])]);
+    for (const each of tracks) each.enabled = this.#enabled[kind];
+  }
+
+  #post(body: string): void {
+    this.#known = true;
+    this.#environment.post(this.peer, body, this.#closing.signal);
+  }
+
+  #startNoAnswerTimer(): ReturnType<typeof setTimeout> | undefined {
+    const limit = this.#environment.noanswerTimeout;
+    return limit > 0 ? setTimeout(() => this.#listener.handleNoAnswer(), limit) : undefined;
+  }
+
+  /** The call, or this connection of it, ended while something was awaited. */
+  #isOver(link: PeerLink): boolean {
+    return this.#state === 'Closed' || link.isClosed;
+  }
+}
+
+function descriptionOf({ sdp, candidates }: RoapOffer | RoapAnswer): LocalDescription {
+  return { sdp, candidates };
+}
+
+/** Ids are echoed by the gateway as they came; some say numbers, some strings, some leave one out. */
+function matches(answer: RoapAnswer, sessionId: number, seq: number): boolean {
+  const same = (given: number | string | null, own: number): boolean => given === null || String(given) === String(own);
+  return same(answer.offererSessionId, sessionId) && same(answer.seq, seq);
+}
