@@ -279,6 +279,13 @@ std::optional<Uri> uriFromSofia(const url_t* url) {
   return Uri::parse(std::string_view(buffer, static_cast<std::size_t>(size)));
 }
 
+std::vector<Authorization> authorizationsFromSofia(const sip_t* message) {
+  std::vector<Authorization> authorizations;
+  readAuthorizations(message->sip_authorization, false, authorizations);
+  readAuthorizations(message->sip_proxy_authorization, true, authorizations);
+  return authorizations;
+}
+
 std::vector<Reason> reasonsFromSofia(const sip_t* message) {
   std::vector<Reason> reasons;
   for (const auto* reason = message->sip_reason; reason && reasons.size() < kOptionTagsMax; reason = reason->re_next) {
@@ -301,8 +308,7 @@ std::expected<Request, int> requestFromSofia(const sip_t* message) {
   if (!routes) return std::unexpected(400);
   request.uri = std::move(*uri);
   request.routes = std::move(*routes);
-  readAuthorizations(message->sip_authorization, false, request.authorizations);
-  readAuthorizations(message->sip_proxy_authorization, true, request.authorizations);
+  request.authorizations = authorizationsFromSofia(message);
   if (const auto* rack = message->sip_rack) {
     request.rack = RAck{rack->ra_response, rack->ra_cseq, methodFromText(text(rack->ra_method_name))};
   }

@@ -16,6 +16,7 @@ std::expected<Request, int> requestFromSofia(const sip_t* message);
 std::optional<Response> responseFromSofia(const sip_t* message);
 
 std::vector<Reason> reasonsFromSofia(const sip_t* message);
+std::vector<Authorization> authorizationsFromSofia(const sip_t* message);
 std::optional<Uri> uriFromSofia(const url_t* url);
 
 }  // namespace crosspoint::sip

@@ -27,6 +27,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/address.h"
 #include "core/sip/message.h"
@@ -37,18 +38,23 @@ namespace crosspoint::sip {
 class SipTransport {
  public:
   struct Config {
-    std::string bindAddress = "127.0.0.1";  // numeric; the addresses in Via
+    std::string bindAddress = "127.0.0.1";  // numeric
+    std::string publicAddress;              // numeric, what Via says behind a 1:1 NAT; empty: the bound one
     std::uint16_t port = 0;                 // 0: any; UDP and TCP get the same
     bool udp = true;
     bool tcp = true;
     std::string userAgent = "Crosspoint";  // User-Agent and Server where the core names none
     unsigned workers = 1;
+    // Names that may be asked for in the DNS (RFC 3263): those of the configuration. A request to any other name fails
+    // at once (Transport): the resolver is not for names that a far end chose. "localhost" is 127.0.0.1.
+    std::vector<std::string> resolvableHosts;
 
     std::size_t mailboxMax = 65536;             // messages on their way to the SIP thread
     std::size_t clientTransactionsMax = 50000;  // beyond: TransactionFailed at once
     std::size_t serverTransactionsMax = 50000;  // beyond: 503 without the core
     std::size_t messageBytesMax = 128 * 1024;   // a longer message is answered 413 or ends its TCP connection
-    std::size_t connectionsMax = 1000;          // TCP connections accepted at a time
+    std::size_t udpBytesMax = 4000;             // a longer request goes over TCP where the far end takes it
+    std::chrono::milliseconds connectionIdleMax{600'000};  // then an unused TCP connection is closed
 
     // RFC 3261 §17.1.1.1. Shorter ones are for tests.
     std::chrono::milliseconds t1{500}, t2{4000}, t4{5000};
@@ -56,7 +62,7 @@ class SipTransport {
     std::chrono::milliseconds inviteMax{600'000};
   };
 
-  // Totals since start, and what is held now. May be read from any thread.
+  // Totals since start, and what is held now.
   struct Stats {
     std::uint64_t requestsReceived = 0, responsesReceived = 0, requestsSent = 0, responsesSent = 0;
     std::uint64_t malformed = 0;            // unreadable datagrams and requests answered with 400
@@ -89,6 +95,7 @@ class SipTransport {
   // event will come; whoever sent a request treats it as TransactionFailed (Transport).
   bool send(unsigned worker, Outgoing&& message);
 
+  // Not from the SIP thread.
   Stats stats() const;
 
  private:

@@ -50,7 +50,6 @@ class SipServer {
     std::size_t contactsPerUserMax = 8;       // beyond: the oldest is forgotten
     std::size_t transactionsMax = 20'000;     // proxied at a time; beyond: 503
     std::size_t mediaCallsMax = 100;          // echo and music; beyond: 486
-    std::size_t connectionsMax = 1000;        // TCP connections accepted at a time
     std::chrono::seconds mediaCallMax{3600};  // an echo or music call that nobody ends is ended
   };
 
@@ -68,7 +67,7 @@ class SipServer {
   std::expected<void, std::string> start();
   void stop();  // drops everything without a word to the network
   SocketAddress boundAddress() const;
-  Stats stats() const;
+  Stats stats() const;  // not from the SIP thread
 
  private:
   struct Impl;
