@@ -1,0 +1,105 @@
+// A page in virtual time: signs in, polls, speaks ROAP in the dialect of the field, with a real WebRTC peer behind it.
+//
+// It behaves as `spec/signalling.md` says pages behave: aborts polls, drops an OFFER that crosses its own, answers a hold with
+// recvonly, may vanish. What it notices goes into `log`, so that the world can check it.
+#pragma once
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "base/random.h"
+#include "bridge/page.h"
+#include "core/params/session.h"
+#include "core/roap/message.h"
+#include "peer/peer.h"
+#include "tests/sim/clock.h"
+#include "tests/sim/network.h"
+
+namespace crosspoint::sim {
+
+class Page {
+ public:
+  struct Door {  // to the gateway; the world carries it with delays
+    std::function<void(bridge::PageRequest&&)> request;
+    std::function<void(bridge::RequestId)> closed;
+    std::function<bridge::RequestId()> nextRequest;
+  };
+  enum class State : std::uint8_t { Out, SigningIn, Idle, Calling, Ringing, InCall };
+
+  Page(Clock& clock, Network& network, Random& random, const dtls::Context& dtls, std::string user, bool counts, Door door);
+  ~Page();
+
+  void signIn();
+  void vanish();  // without a word; polls stop
+  void signOut();
+  void call(const std::string& to);
+  void accept();
+  void reject();
+  void hangUp();
+  void offerAgain(Direction direction, bool restart);  // hold, resume, ICE restart
+
+  void handleReply(const bridge::PageReply& reply);
+  void handleLost(bridge::RequestId request);  // the reply was lost on its way
+
+  const std::string& user() const { return user_; }
+  State state() const { return state_; }
+  bool mayOffer() const { return state_ == State::InCall && !offerOpen_; }
+  bool ringing() const { return state_ == State::Ringing; }
+  std::uint64_t packetsReceived() const { return packetsReceived_; }
+  std::uint64_t callsEnded() const { return callsEnded_; }
+  const std::string& fault() const { return fault_; }  // the first rule that the gateway broke
+
+ private:
+  void poll();
+  void post(std::string body);
+  void handleMessage(const std::string& body, const std::string& peer);
+  void handleOffer(const roap::Message& message, const std::string& peer);
+  void sendAnswer();
+  void sendOffer(Direction direction);
+  void endCall();
+  void openMedia(bool offer);
+  void closeMedia();
+  std::string writeSdp(bool offer, Direction direction);
+  bool readSdp(const std::string& text, bool offer);
+  void handleDatagram(const SocketAddress& from, Bytes bytes);
+  void drain();
+  void speak();
+  void complain(const std::string& what);
+
+  Clock& clock_;
+  Network& network_;
+  Random& random_;
+  const dtls::Context& dtls_;
+  const std::string user_;
+  const bool counts_;  // uses the ack extension
+  Door door_;
+  State state_ = State::Out;
+  std::string ssid_, peer_;
+  std::optional<bridge::RequestId> signInRequest_, pollRequest_;
+  std::uint64_t lastSequence_ = 0;
+  std::uint64_t epoch_ = 0;  // one more with every sign-in and vanishing: what was planned before is void
+
+  std::unique_ptr<peer::Peer> rtc_;
+  Timer rtcTimer_;
+  SocketAddress address_;
+  std::uint64_t mediaEpoch_ = 0;
+  std::vector<Codec> codecs_;
+  std::uint32_t ssrc_ = 0;
+  std::uint16_t sequence_ = 0;
+  std::optional<std::uint32_t> ssrcReceived_;
+  std::optional<std::uint16_t> sequenceReceived_;
+
+  std::optional<roap::Message> waiting_;  // an OFFER that rings
+  std::string waitingPeer_;
+  bool offerOpen_ = false;
+  std::uint64_t offerer_ = 0;
+  std::uint32_t seq_ = 0;
+  Direction direction_ = Direction::SendRecv;
+  std::uint64_t packetsReceived_ = 0;
+  std::uint64_t callsEnded_ = 0;
+  std::string fault_;
+};
+
+}  // namespace crosspoint::sim

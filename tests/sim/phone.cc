@@ -1,0 +1,165 @@
+#include "tests/sim/phone.h"
+
+#include "core/rtp/classify.h"
+#include "core/rtp/packet.h"
+#include "core/sdp/sdp.h"
+
+namespace crosspoint::sim {
+namespace {
+
+constexpr Duration kFrame = std::chrono::milliseconds(200);
+
+const std::vector<Codec> kTelephone = {
+    {.payloadType = 0, .name = "PCMU", .clockRate = 8000},
+    {.payloadType = 8, .name = "PCMA", .clockRate = 8000},
+    {.payloadType = 101, .name = "telephone-event", .clockRate = 8000},
+};
+const std::vector<Codec> kWide = {
+    {.payloadType = 96, .name = "opus", .clockRate = 48000, .channels = 2},
+    {.payloadType = 0, .name = "PCMU", .clockRate = 8000},
+};
+const std::vector<Codec> kStrange = {{.payloadType = 9, .name = "G722", .clockRate = 8000}};
+
+sip::Config agentConfig(const std::string& hostPort) {
+  sip::Config config;
+  config.contact = *sip::Uri::parse("sip:" + hostPort);
+  config.server = *sip::Uri::parse("sip:10.0.0.1:5060");
+  config.domain = "sim";
+  return config;
+}
+
+}  // namespace
+
+Phone::Phone(Clock& clock, Network& network, SipNetwork& sip, Random& random, std::string user, std::string hostPort, Temper temper)
+    : clock_(clock),
+      network_(network),
+      sip_(sip),
+      random_(random),
+      user_(std::move(user)),
+      hostPort_(std::move(hostPort)),
+      temper_(temper),
+      agent_(agentConfig(hostPort_), random, clock.now()),
+      timer_(clock,
+             [this] {
+               agent_.handleTimeout(clock_.now());
+               drain();
+             }),
+      address_(network.freeAddress()),
+      codecs_(temper == Temper::SpeaksOnlyG722 ? kStrange : random.below(2) == 0 ? kTelephone : kWide) {
+  sip_.attach(hostPort_, [this](sip::Incoming&& incoming) {
+    agent_.handle(clock_.now(), std::move(incoming));
+    drain();
+  });
+  sip_.locate(user_, hostPort_);
+  network_.bind(address_, [this](const SocketAddress&, Bytes bytes) {
+    if (rtp::classify(bytes) == rtp::PacketClass::Rtp) ++packetsReceived_;
+  });
+  speak();
+}
+
+void Phone::call(const std::string& to) {
+  direction_ = Direction::SendRecv;
+  established_ = false;
+  std::optional<std::string> sdp;
+  if (temper_ != Temper::OffersLate) sdp = writeSdp(direction_);
+  const auto made = agent_.invite(clock_.now(), {.fromUser = user_, .to = to, .sdp = sdp});
+  if (made) call_ = *made;
+  drain();
+}
+
+void Phone::offerAgain(Direction direction) {
+  if (!call_ || !established_) return;
+  direction_ = direction;
+  static_cast<void>(agent_.reInvite(clock_.now(), *call_, writeSdp(direction)));
+  drain();
+}
+
+void Phone::hangUp() {
+  if (call_) static_cast<void>(agent_.hangUp(clock_.now(), *call_));
+  drain();
+}
+
+void Phone::handle(const sip::Event& event) {
+  const TimePoint now = clock_.now();
+  if (const auto* incoming = std::get_if<sip::IncomingCall>(&event)) {
+    if (call_ || temper_ == Temper::Busy) return static_cast<void>(agent_.reject(now, incoming->call, 486));
+    if (temper_ == Temper::Declines) return static_cast<void>(agent_.reject(now, incoming->call, 603));
+    call_ = incoming->call;
+    established_ = false;
+    direction_ = Direction::SendRecv;
+    static_cast<void>(agent_.ring(now, *call_));
+    if (incoming->sdp) readSdp(*incoming->sdp);
+    if (temper_ == Temper::NeverAnswers) return;
+    if (temper_ == Temper::AnswersEarly) static_cast<void>(agent_.progress(now, *call_, writeSdp(direction_)));
+    const Duration ringsFor = std::chrono::milliseconds(random_.below(4000));
+    clock_.after(ringsFor, [this, call = *call_] {
+      if (call_ != call) return;
+      if (agent_.accept(clock_.now(), call, writeSdp(direction_))) established_ = true;
+      drain();
+    });
+  } else if (const auto* answered = std::get_if<sip::Answered>(&event)) {
+    established_ = true;
+    if (answered->sdp) readSdp(*answered->sdp);
+    if (answered->isOffer) static_cast<void>(agent_.answerOffer(now, answered->call, writeSdp(direction_)));
+  } else if (const auto* offer = std::get_if<sip::OfferReceived>(&event)) {
+    if (offer->sdp) readSdp(*offer->sdp);
+    static_cast<void>(agent_.answerOffer(now, offer->call, writeSdp(direction_)));
+  } else if (const auto* answer = std::get_if<sip::OfferAnswered>(&event)) {
+    readSdp(answer->sdp);
+  } else if (const auto* ended = std::get_if<sip::Ended>(&event)) {
+    if (call_ == ended->call) {
+      call_.reset();
+      established_ = false;
+      remote_.reset();
+    }
+  }
+}
+
+void Phone::drain() {
+  while (auto output = agent_.pollOutput()) {
+    if (auto* outgoing = std::get_if<sip::Outgoing>(&*output)) sip_.send(hostPort_, std::move(*outgoing));
+    else handle(std::get<sip::Event>(*output));
+  }
+  timer_.set(agent_.nextTimeout());
+}
+
+std::string Phone::writeSdp(Direction direction) {
+  SessionDescription description;
+  description.sessionId = 1;
+  description.sessionVersion = ++version_;
+  description.originAddress = address_.ip;
+  description.connection = address_.ip;
+  MediaSection section;
+  section.port = address_.port;
+  section.codecs = codecs_;
+  section.direction = direction;
+  description.sections = {section};
+  return sdp::write(description);
+}
+
+void Phone::readSdp(const std::string& text) {
+  const auto description = sdp::parse(text);
+  if (!description || description->sections.empty() || description->sections[0].refused()) return;
+  const auto& section = description->sections[0];
+  const auto address = section.connection ? section.connection : description->connection;
+  if (address) remote_ = SocketAddress{*address, section.port};
+}
+
+void Phone::speak() {
+  clock_.after(kFrame, [this] {
+    if (established_ && remote_ && sends(direction_)) {
+      std::array<std::uint8_t, 64> buffer{};
+      ByteWriter writer(buffer);
+      rtp::writeHeader(writer, {.payloadType = codecs_[0].payloadType,
+                                .sequenceNumber = sequence_,
+                                .timestamp = static_cast<std::uint32_t>(sequence_) * 1600,
+                                .ssrc = 0x1000 + static_cast<std::uint32_t>(address_.port)});
+      ++sequence_;
+      writer.fill(40, 0x2a);
+      network_.send(address_, *remote_, writer.written());
+    }
+    speak();
+  });
+}
+
+}  // namespace crosspoint::sim

@@ -1,0 +1,58 @@
+// A SIP phone in virtual time: our own user agent core as the far end, with an RTP port that speaks and listens.
+#pragma once
+#include <optional>
+#include <string>
+
+#include "base/random.h"
+#include "core/params/session.h"
+#include "core/sip/user_agent.h"
+#include "tests/sim/clock.h"
+#include "tests/sim/network.h"
+#include "tests/sim/sip_network.h"
+
+namespace crosspoint::sim {
+
+class Phone {
+ public:
+  enum class Temper : std::uint8_t { Answers, AnswersEarly, Busy, Declines, NeverAnswers, SpeaksOnlyG722, OffersLate };
+
+  Phone(Clock& clock, Network& network, SipNetwork& sip, Random& random, std::string user, std::string hostPort, Temper temper);
+
+  void call(const std::string& to);
+  void offerAgain(Direction direction);
+  void hangUp();
+  void cancelOrHangUp() { hangUp(); }
+
+  const std::string& user() const { return user_; }
+  bool idle() const { return !call_; }
+  bool established() const { return call_ && established_; }
+  std::uint64_t packetsReceived() const { return packetsReceived_; }
+  std::size_t leftovers() const { return agent_.callCount(); }
+
+ private:
+  void handle(const sip::Event& event);
+  void drain();
+  void speak();
+  std::string writeSdp(Direction direction);
+  void readSdp(const std::string& text);
+
+  Clock& clock_;
+  Network& network_;
+  SipNetwork& sip_;
+  Random& random_;
+  const std::string user_, hostPort_;
+  const Temper temper_;
+  sip::UserAgent agent_;
+  Timer timer_;
+  std::optional<sip::CallId> call_;
+  bool established_ = false;
+  SocketAddress address_;
+  std::optional<SocketAddress> remote_;
+  Direction direction_ = Direction::SendRecv;
+  std::vector<Codec> codecs_;
+  std::uint64_t version_ = 0;
+  std::uint16_t sequence_ = 0;
+  std::uint64_t packetsReceived_ = 0;
+};
+
+}  // namespace crosspoint::sim

@@ -1,0 +1,123 @@
+#include "tests/sim/sip_network.h"
+
+namespace crosspoint::sim {
+namespace {
+
+std::string hostPort(const sip::Uri& uri) { return uri.host + ":" + std::to_string(uri.port); }
+
+sip::Response responseTo(const sip::Request& request, int status, std::string reason) {
+  sip::Response response;
+  response.from = request.from;
+  response.to = request.to;
+  response.callId = request.callId;
+  response.cseq = request.cseq;
+  response.method = request.method;
+  response.status = status;
+  response.reason = std::move(reason);
+  return response;
+}
+
+}  // namespace
+
+void SipNetwork::send(const std::string& from, sip::Outgoing&& outgoing) {
+  std::visit([&](auto& what) { send(from, std::move(what)); }, outgoing);
+}
+
+void SipNetwork::deliver(const std::string& to, sip::Incoming incoming) {
+  clock_.after(network_.delay(), [this, to, incoming = std::move(incoming)]() mutable {
+    const auto agent = agents_.find(to);
+    if (agent != agents_.end()) agent->second(std::move(incoming));
+  });
+}
+
+std::string SipNetwork::route(const sip::Request& request) const {
+  if (const auto direct = hostPort(request.uri); agents_.contains(direct)) return direct;
+  const auto located = locations_.find(request.uri.user);
+  return located == locations_.end() ? std::string() : located->second;
+}
+
+void SipNetwork::registerUser(const std::string& from, const sip::SendRequest& send) {
+  const sip::Request& request = send.request;
+  auto response = responseTo(request, 200, "OK");
+  response.to.tag = "registrar";
+  std::uint32_t expires = request.expires.value_or(300);
+  if (!request.contacts.empty()) {
+    if (const auto value = sip::findParameter(request.contacts[0].parameters, "expires")) {
+      expires = static_cast<std::uint32_t>(std::stoul(std::string(*value)));
+    }
+  }
+  if (expires == 0) locations_.erase(request.to.uri.user);
+  else locations_[request.to.uri.user] = from;
+  response.expires = expires;
+  for (auto contact : request.contacts) {
+    sip::setParameter(contact.parameters, "expires", std::to_string(expires));
+    if (expires > 0) response.contacts.push_back(contact);
+  }
+  deliver(from, sip::ResponseReceived{send.id, response});
+}
+
+void SipNetwork::send(const std::string& from, sip::SendRequest&& send) {
+  if (random_.below(1000) < lostPermille_) {
+    clock_.after(std::chrono::seconds(32), [this, from, id = send.id] { deliver(from, sip::TransactionFailed{id}); });
+    return;
+  }
+  if (send.request.method == sip::Method::Register) return registerUser(from, send);
+  const std::string to = route(send.request);
+  if (to.empty()) {
+    deliver(from, sip::ResponseReceived{send.id, responseTo(send.request, 404, "Not Found")});
+    return;
+  }
+  const std::uint64_t number = ++last_;
+  transactions_[number] = {.client = from, .id = send.id, .server = to, .request = send.request};
+  byClient_[{from, static_cast<std::uint64_t>(send.id)}] = number;
+  deliver(to, sip::RequestReceived{sip::ServerTransactionId{number}, std::move(send.request),
+                                   SocketAddress{IpAddress::v4(0x0a000001), 5060}});
+}
+
+void SipNetwork::send(const std::string&, sip::SendAck&& send) {
+  if (random_.below(1000) < lostPermille_) return;
+  const std::string to = route(send.request);
+  for (auto& [number, transaction] : transactions_) {
+    if (transaction.request.method == sip::Method::Invite && transaction.request.callId == send.request.callId &&
+        transaction.request.cseq == send.request.cseq) {
+      transaction.acknowledged = true;
+    }
+  }
+  deliver(to, sip::AckReceived{std::move(send.request)});
+}
+
+void SipNetwork::send(const std::string& from, sip::CancelRequest&& cancel) {
+  const auto found = byClient_.find({from, static_cast<std::uint64_t>(cancel.id)});
+  if (found == byClient_.end()) return;
+  const Transaction& transaction = transactions_.at(found->second);
+  if (!transaction.answered) deliver(transaction.server, sip::CancelReceived{sip::ServerTransactionId{found->second}, cancel.reasons});
+}
+
+void SipNetwork::send(const std::string&, sip::SendResponse&& send) {
+  const auto number = static_cast<std::uint64_t>(send.id);
+  const auto found = transactions_.find(number);
+  if (found == transactions_.end() || found->second.answered) return;
+  Transaction& transaction = found->second;
+  deliver(transaction.client, sip::ResponseReceived{transaction.id, send.response});
+  if (send.response.status < 200) return;
+  transaction.answered = true;
+  const bool repeated = transaction.request.method == sip::Method::Invite && send.response.status < 300;
+  if (repeated) repeat(number, send.response, std::chrono::milliseconds(500), clock_.now() + std::chrono::seconds(32));
+  clock_.after(std::chrono::seconds(40), [this, number] {
+    const auto done = transactions_.find(number);
+    if (done == transactions_.end()) return;
+    byClient_.erase({done->second.client, static_cast<std::uint64_t>(done->second.id)});
+    transactions_.erase(done);
+  });
+}
+
+void SipNetwork::repeat(std::uint64_t number, const sip::Response& response, Duration after, TimePoint until) {
+  clock_.after(after, [this, number, response, after, until] {
+    const auto found = transactions_.find(number);
+    if (found == transactions_.end() || found->second.acknowledged || clock_.now() >= until) return;
+    deliver(found->second.client, sip::ResponseReceived{found->second.id, response});
+    repeat(number, response, std::min<Duration>(2 * after, std::chrono::seconds(4)), until);
+  });
+}
+
+}  // namespace crosspoint::sim

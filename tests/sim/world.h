@@ -1,0 +1,78 @@
+// One gateway worker, many pages and many phones over a bad network in virtual time, driven by one seed.
+//
+// Checked all along: what pages and the bridge may not do (see Page::fault). Checked at the end: nothing is left over.
+#pragma once
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "bridge/bridge.h"
+#include "core/dtls/context.h"
+#include "tests/sim/network.h"
+#include "tests/sim/page.h"
+#include "tests/sim/phone.h"
+#include "tests/sim/sip_network.h"
+#include "tests/support/seeded_random.h"
+
+namespace crosspoint::sim {
+
+class World {
+ public:
+  struct Config {
+    std::uint64_t seed = 1;
+    std::size_t pages = 40;
+    std::size_t phones = 20;
+    std::size_t calls = 1000;
+    Weather weather;
+    unsigned sipLostPermille = 5;
+    unsigned httpLostPermille = 10;
+    bool trace = false;
+  };
+  struct Result {
+    std::string fault;  // empty: all is well
+    std::uint64_t step = 0;
+    Duration time{};
+    std::size_t callsStarted = 0;
+    std::uint64_t packetsAtPages = 0, packetsAtPhones = 0;
+    bridge::Counters counters;
+  };
+
+  explicit World(const Config& config);
+  ~World();
+  Result run();
+
+ private:
+  class Ports;
+  class Sink;
+  class Journal;
+
+  void carry(Page& page, bridge::PageRequest&& request);
+  void deliver(bridge::PageReply&& reply);
+  void drain();
+  void act(Page& page);
+  void actInCall(Page& page);
+  void startCall(Page& page);
+  bool spin(Duration time);
+  std::string checkLeftovers();
+
+  const Config config_;
+  test::SeededRandom random_, bridgeRandom_;
+  Clock clock_;
+  Network network_;
+  SipNetwork sip_;
+  std::unique_ptr<dtls::Context> dtls_;
+  std::unique_ptr<Ports> ports_;
+  std::unique_ptr<Sink> sink_;
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<bridge::Bridge> bridge_;
+  std::unique_ptr<Timer> bridgeTimer_;
+  std::vector<std::unique_ptr<Page>> pages_;
+  std::vector<std::unique_ptr<Phone>> phones_;
+  std::unordered_map<std::uint64_t, Page*> requests_;
+  std::uint64_t lastRequest_ = 0;
+  std::size_t started_ = 0;
+  bool closing_ = false;
+};
+
+}  // namespace crosspoint::sim
