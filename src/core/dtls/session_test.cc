@@ -160,11 +160,11 @@ TEST(Session, SurvivesTheLossOfEachDatagramOfFragmentedFlights) {
   }
 }
 
-TEST(Session, SurvivesHalfOfAllBeingLost) {
+TEST(Session, SurvivesAThirdOfAllBeingLost) {
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
     test::SeededRandom random(seed);
     Wire wire;
-    wire.lose = [&](int) { return random.below(2) == 0; };
+    wire.lose = [&](int) { return random.below(3) == 0; };
     wire.run();
     EXPECT_TRUE(wire.bothConnected()) << "seed " << seed;
   }
