@@ -1,0 +1,93 @@
+// Kamailio as the SIP server of a test: registrar and record-routing proxy without a database, optionally with digest
+// authentication of REGISTER and INVITE. The password of account 2001 is pw-2001.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { freePorts } from './ports';
+import { Program, scratchFolder } from './program';
+
+export interface KamailioOptions {
+  authentication?: boolean;
+}
+
+export class Kamailio {
+  private constructor(
+    readonly program: Program,
+    readonly port: number,
+  ) {}
+
+  readonly realm = 'crosspoint.test';
+
+  static passwordOf(account: string): string {
+    return `pw-${account}`;
+  }
+
+  /** host:port, as accounts and configurations name it. */
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  static async start(options: KamailioOptions = {}): Promise<Kamailio> {
+    const port = await freePorts(2);
+    const folder = scratchFolder('kamailio');
+    const file = join(folder, 'kamailio.cfg');
+    writeFileSync(file, configuration(port, options.authentication ?? false));
+    const program = new Program('kamailio', '/usr/sbin/kamailio', ['-DD', '-E', '-m', '64', '-M', '8', '-Y', folder, '-f', file]);
+    const kamailio = new Kamailio(program, port);
+    await program.waitForOutput(/crosspoint-ready/);
+    return kamailio;
+  }
+
+  async stop(): Promise<void> {
+    await this.program.stop();
+  }
+}
+
+function configuration(port: number, authentication: boolean): string {
+  return `#!KAMAILIO
+debug=1
+log_stderror=yes
+children=1
+tcp_children=1
+auto_aliases=no
+dns=no
+rev_dns=no
+listen=udp:127.0.0.1:${port}
+listen=tcp:127.0.0.1:${port}
+alias="127.0.0.1:${port}"
+alias="crosspoint.test"
+${['tm', 'sl', 'rr', 'pv', 'maxfwd', 'textops', 'siputils', 'usrloc', 'registrar', 'auth', 'xlog'].map((m) => `loadmodule "${m}.so"`).join('\n')}
+modparam("usrloc", "db_mode", 0)
+modparam("registrar", "default_expires", 300)
+modparam("registrar", "max_contacts", 1)
+modparam("rr", "enable_full_lr", 1)
+modparam("tm", "fr_timer", 5000)
+modparam("tm", "fr_inv_timer", 60000)
+
+event_route[core:worker-one-init] { xlog("L_ALERT", "crosspoint-ready\\n"); }
+
+request_route {
+    if (!mf_process_maxfwd_header("10")) { sl_send_reply("483", "Too Many Hops"); exit; }
+    if (has_totag()) {
+        if (loose_route()) { route(RELAY); exit; }
+        if (is_method("ACK")) { if (t_check_trans()) route(RELAY); exit; }
+        sl_send_reply("404", "Not here");
+        exit;
+    }
+    if (is_method("CANCEL")) { if (t_check_trans()) route(RELAY); exit; }
+    t_check_trans();
+    remove_hf("Route");
+    if (is_method("INVITE|SUBSCRIBE")) record_route();
+    if (is_method("REGISTER")) {
+        ${authentication ? 'if (!pv_www_authenticate("crosspoint.test", "pw-$au", "0")) { www_challenge("crosspoint.test", "1"); exit; }\n        if ($au != $tU) { sl_send_reply("403", "Not your number"); exit; }\n        consume_credentials();' : ''}
+        if (!save("location")) sl_reply_error();
+        exit;
+    }
+    ${authentication ? 'if (is_method("INVITE")) {\n        if (!pv_proxy_authenticate("crosspoint.test", "pw-$au", "0")) { proxy_challenge("crosspoint.test", "1"); exit; }\n        consume_credentials();\n    }' : ''}
+    if (is_method("OPTIONS") && uri == myself) { sl_send_reply("200", "OK"); exit; }
+    if (uri == myself && !lookup("location")) { sl_send_reply("404", "Not registered"); exit; }
+    route(RELAY);
+}
+
+route[RELAY] { if (!t_relay()) sl_reply_error(); exit; }
+`;
+}

@@ -1,0 +1,92 @@
+// Put into every page before its own scripts: keeps the page's peer connections and measures what arrives on them.
+// No page has to help. The microphone's processing is switched off, because it takes a pure tone for noise.
+(() => {
+  const connections = [];
+  const Native = window.RTCPeerConnection;
+  window.RTCPeerConnection = class extends Native {
+    constructor(...args) {
+      super(...args);
+      connections.push(this);
+    }
+  };
+  const devices = navigator.mediaDevices;
+  if (devices) {
+    const original = devices.getUserMedia.bind(devices);
+    const raw = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+    devices.getUserMedia = (constraints = {}) =>
+      original({ ...constraints, audio: constraints.audio ? { ...(constraints.audio === true ? {} : constraints.audio), ...raw } : false });
+  }
+
+  let context;
+  const meters = new Map(); // track id -> AnalyserNode
+
+  function meterOf(track) {
+    let meter = meters.get(track.id);
+    if (!meter) {
+      context ??= new AudioContext();
+      const stream = new MediaStream([track]);
+      // Chromium decodes a remote track only while an element plays it.
+      const element = new Audio();
+      element.muted = true;
+      element.srcObject = stream;
+      element.play().catch(() => {});
+      const node = context.createAnalyser();
+      node.fftSize = 16384;
+      node.smoothingTimeConstant = 0;
+      context.createMediaStreamSource(stream).connect(node);
+      meter = { node, element };
+      meters.set(track.id, meter);
+    }
+    return meter.node;
+  }
+
+  const live = () => connections.filter((connection) => connection.connectionState !== 'closed');
+  const receivers = (kind) =>
+    live()
+      .flatMap((connection) => connection.getReceivers())
+      .map((receiver) => receiver.track)
+      .filter((track) => track && track.kind === kind && track.readyState === 'live');
+
+  function toneOf(track) {
+    const node = meterOf(track);
+    const samples = new Float32Array(node.fftSize);
+    node.getFloatTimeDomainData(samples);
+    const rms = Math.sqrt(samples.reduce((sum, x) => sum + x * x, 0) / samples.length);
+    const decibels = new Float32Array(node.frequencyBinCount);
+    node.getFloatFrequencyData(decibels);
+    const power = decibels.map((db) => (Number.isFinite(db) ? 10 ** (db / 10) : 0));
+    let peak = 1;
+    for (let bin = 2; bin < power.length; ++bin) if (power[bin] > power[peak]) peak = bin;
+    const total = power.reduce((sum, x) => sum + x, 0);
+    let near = 0;
+    let weighted = 0;
+    for (let bin = Math.max(0, peak - 4); bin <= Math.min(power.length - 1, peak + 4); ++bin) {
+      near += power[bin];
+      weighted += power[bin] * bin;
+    }
+    if (!near) return { frequency: 0, share: 0, rms };
+    return { frequency: ((weighted / near) * context.sampleRate) / node.fftSize, share: near / total, rms };
+  }
+
+  async function statistics(type, kind) {
+    const reports = await Promise.all(live().map((connection) => connection.getStats()));
+    return reports.flatMap((report) => [...report.values()].filter((s) => s.type === type && s.kind === kind).map((s) => ({ ...s, codec: report.get(s.codecId)?.mimeType })));
+  }
+
+  window.probe = {
+    connections,
+    /** What plays on the loudest incoming audio track. */
+    tone: () => {
+      const tones = receivers('audio').map(toneOf);
+      return tones.sort((a, b) => b.rms - a.rms)[0];
+    },
+    /** Video frames decoded so far, and the codec they came in. */
+    video: async () => {
+      const incoming = await statistics('inbound-rtp', 'video');
+      return { frames: incoming.reduce((sum, s) => sum + (s.framesDecoded ?? 0), 0), codec: incoming.find((s) => s.framesDecoded)?.codec };
+    },
+    /** Codec of the audio that arrives. */
+    audioCodec: async () => (await statistics('inbound-rtp', 'audio')).find((s) => s.packetsReceived)?.codec,
+    states: () => connections.map((connection) => connection.connectionState),
+  };
+})();
