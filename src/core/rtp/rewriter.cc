@@ -40,11 +40,20 @@ Rewriter::Follows Rewriter::compare(TimePoint now, std::uint32_t ssrc, Position 
   }
   const int ahead = difference(at.sequenceNumber, highestOfSource_);
   if (ahead > kSequenceGapMax || ahead < -kSequenceMisorderMax) return Follows::Restarts;
-  const std::uint32_t expected = latestTimestampOfSource_ + (ahead > 0 ? ticks(now - latestAt_) : 0);
-  const auto deviationMax = static_cast<std::int32_t>(ticks(kClockDeviationMax));
-  const std::int32_t deviation = difference(at.timestamp, expected);
-  if (deviation > deviationMax || deviation < -deviationMax) return Follows::Restarts;
+  if (!clockFits(at.timestamp, ahead > 0 ? now : lastPacketAt_)) return Follows::Restarts;
   return precedesSwitch(at.sequenceNumber) ? Follows::Straggles : Follows::Continues;
+}
+
+// A timestamp moves with the time since it last moved, or stays while packets keep coming (the packets of one telephone
+// event).
+bool Rewriter::clockFits(std::uint32_t timestamp, TimePoint now) const {
+  const std::uint32_t moved = timestamp - latestTimestampOfSource_;
+  const auto deviationMax = static_cast<std::int32_t>(ticks(kClockDeviationMax));
+  const std::int32_t sincePacket = difference(moved, ticks(now - lastPacketAt_));
+  if (sincePacket >= -deviationMax && sincePacket <= deviationMax) [[likely]]
+    return true;
+  const std::int32_t sinceChange = difference(moved, ticks(now - latestAt_));
+  return sincePacket > 0 && sinceChange <= deviationMax;
 }
 
 bool Rewriter::precedesSwitch(std::uint16_t sequenceNumber) const {
@@ -84,6 +93,7 @@ bool Rewriter::rewrite(TimePoint now, MutableBytes packet, std::uint8_t payloadT
   const Position sent{static_cast<std::uint16_t>(at.sequenceNumber + sequenceOffset_), at.timestamp + timestampOffset_};
   if (isNewer(at.sequenceNumber, highestOfSource_)) {
     highestOfSource_ = at.sequenceNumber;
+    lastPacketAt_ = now;
     highestSent_ = sent.sequenceNumber;
     settled_ = settled_ || difference(at.sequenceNumber, firstOfSource_) >= kSequenceMisorderMax;
     // The packets of one frame, or of one telephone event, share a timestamp: it belongs to the first.

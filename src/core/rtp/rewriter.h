@@ -76,6 +76,7 @@ class Rewriter {
   };
   enum class Follows : std::uint8_t { Continues, Restarts, Straggles };
   Follows compare(TimePoint now, std::uint32_t ssrc, Position at) const;
+  bool clockFits(std::uint32_t timestamp, TimePoint now) const;
   bool precedesSwitch(std::uint16_t sequenceNumber) const;
   void switchTo(TimePoint now, std::uint32_t ssrc, Position at);
   std::uint32_t ticks(Duration elapsed) const;
@@ -94,7 +95,8 @@ class Rewriter {
   std::uint16_t highestOfSource_ = 0;
   bool settled_ = false;  // so far past firstOfSource_ that nothing can precede it any more
   std::uint32_t latestTimestampOfSource_ = 0;
-  TimePoint latestAt_{};  // when that timestamp first passed
+  TimePoint lastPacketAt_{};  // of the highest number
+  TimePoint latestAt_{};      // when that timestamp first passed
   std::uint16_t highestSent_ = 0;
   std::uint32_t latestTimestampSent_ = 0;
 };
