@@ -7,21 +7,24 @@ import { extname } from 'node:path';
 
 const kTypes: Record<string, string> = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8' };
 
-const kRoots: [string, URL][] = [
-  ['/grtc/', new URL('../../../js/grtc/dist/', import.meta.url)],
-  ['/jquery/', new URL('../../../node_modules/jquery/dist/', import.meta.url)],
-  ['/', new URL('../pages/', import.meta.url)],
-];
+const kScripts: Record<string, URL> = {
+  '/grtc.js': new URL('../../../js/grtc/dist/grtc.js', import.meta.url),
+  '/jquery.js': new URL('../../../node_modules/jquery/dist/jquery.js', import.meta.url),
+};
+const kPages = new URL('../pages/', import.meta.url);
 
 export class WebServer {
   private constructor(private readonly server: Server) {}
 
-  static start(): Promise<WebServer> {
+  /** Each key of `replacements` is replaced by its value in every page. */
+  static start(replacements: Record<string, string> = {}): Promise<WebServer> {
     const server = createServer((request, response) => {
       const path = new URL(request.url ?? '/', 'http://localhost').pathname;
-      const [prefix, root] = kRoots.find(([start]) => path.startsWith(start))!;
-      readFile(fileURLToPath(new URL(path.slice(prefix.length), root))).then(
-        (body) => response.writeHead(200, { 'Content-Type': kTypes[extname(path)] ?? 'application/octet-stream' }).end(body),
+      readFile(fileURLToPath(kScripts[path] ?? new URL(path.slice(1), kPages)), 'utf8').then(
+        (text) => {
+          const body = Object.entries(replacements).reduce((all, [name, value]) => all.replaceAll(name, value), text);
+          response.writeHead(200, { 'Content-Type': kTypes[extname(path)] ?? 'application/octet-stream' }).end(body);
+        },
         () => response.writeHead(404, { 'Content-Type': 'text/plain' }).end('not here'),
       );
     });

@@ -1,0 +1,90 @@
+// Page to page through the SIP server, with video; page to itself; page to the embedded server's echo.
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { videoIn, waitForFrames, waitForSilence, waitForTone } from './support/browser';
+import { World } from './support/world';
+
+const kLeft = 600;
+const kRight = 1_500;
+
+describe('browsers', () => {
+  let world: World;
+
+  beforeAll(async () => {
+    world = await World.start({ tones: [kLeft, kRight] });
+  });
+  afterEach(() => world?.clear());
+  afterAll(() => world?.stop());
+
+  it('two pages call each other with audio and VP8 video', async () => {
+    const [left, right] = await Promise.all([world.party({ dn: '1001', video: true }, 0), world.party({ dn: '1002', video: true }, 1)]);
+    await left.call('1002');
+    expect((await right.waitFor('onIncomingCall'))['peer']).toContain('1001');
+    await right.accept();
+    await Promise.all([waitForTone(left.page, kRight), waitForTone(right.page, kLeft)]);
+    const [seenLeft, seenRight] = await Promise.all([waitForFrames(left.page, 30), waitForFrames(right.page, 30)]);
+    expect([seenLeft.codec, seenRight.codec]).toEqual(['video/VP8', 'video/VP8']);
+    await right.hangUp();
+    await left.waitFor('onPeerClosing');
+    expect(world.browsers.flatMap((browser) => browser.errors)).toEqual([]);
+  });
+
+  it('an audio-only answer to a call with video keeps the audio', async () => {
+    const [left, right] = await Promise.all([world.party({ dn: '1001', video: true }, 0), world.party({ dn: '1002' }, 1)]);
+    await left.call('1002');
+    await right.waitFor('onIncomingCall');
+    await right.accept();
+    await Promise.all([waitForTone(left.page, kRight), waitForTone(right.page, kLeft)]);
+    expect((await videoIn(left.page)).frames).toBe(0);
+    await left.hangUp();
+    await right.waitFor('onPeerClosing');
+  });
+
+  it('data that the caller attached reaches the callee', async () => {
+    const [left, right] = await Promise.all([world.party({ dn: '1001' }, 0), world.party({ dn: '1002' }, 1)]);
+    const data = [{ key: 'Name', value: 'Jane Doe' }, { key: 'Note', value: 'a "quote", ünïcode & more' }];
+    await left.call('1002', data);
+    await right.waitFor('onIncomingCall');
+    await right.accept();
+    expect(await right.page.evaluate('session.getData()')).toEqual(data);
+    await Promise.all([waitForTone(left.page, kRight), waitForTone(right.page, kLeft)]);
+    await left.hangUp();
+    await right.waitFor('onPeerClosing');
+  });
+
+  it('a call to self brings the own tone and picture back', async () => {
+    const left = await world.party({ video: true });
+    await left.call('self');
+    await waitForTone(left.page, kLeft);
+    expect((await waitForFrames(left.page, 30)).codec).toBe('video/VP8');
+    await left.hangUp();
+    await waitForSilence(left.page);
+  });
+
+  it('a call to echo brings the own tone back through SIP', async () => {
+    const left = await world.party({ dn: '1001' });
+    await left.call('echo');
+    await waitForTone(left.page, kLeft);
+    await left.hangUp();
+    await waitForSilence(left.page);
+  });
+
+  it('an anonymous page calls a DN', async () => {
+    const [left, right] = await Promise.all([world.party({}, 0), world.party({ dn: '1002' }, 1)]);
+    await left.call('1002');
+    await right.waitFor('onIncomingCall');
+    await right.accept();
+    await Promise.all([waitForTone(left.page, kRight), waitForTone(right.page, kLeft)]);
+    await right.hangUp();
+    await left.waitFor('onPeerClosing');
+  });
+
+  it('several calls one after the other leave nothing behind', async () => {
+    const left = await world.party({ dn: '1001' });
+    for (let round = 0; round < 4; ++round) {
+      await left.call('echo');
+      await waitForTone(left.page, kLeft);
+      await left.hangUp();
+      await waitForSilence(left.page);
+    }
+  });
+});

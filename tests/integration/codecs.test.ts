@@ -1,0 +1,81 @@
+// Each codec that is passed through, forced at the phone; none in common; digits.
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { audioCodecIn, waitForTone } from './support/browser';
+import { until } from './support/wait';
+import { World } from './support/world';
+
+const kPage = 600;
+const kPhone = 1_000;
+
+describe('codecs and digits', () => {
+  let world: World;
+
+  beforeAll(async () => {
+    world = await World.start({ tones: [kPage] });
+  });
+  afterEach(() => world?.clear());
+  afterAll(() => world?.stop());
+
+  it.each([
+    ['PCMU/8000/1', 'audio/PCMU'],
+    ['PCMA/8000/1', 'audio/PCMA'],
+    ['opus/48000/2', 'audio/opus'],
+  ])('%s both ways, called and calling', async (name, mime) => {
+    const [page, phone] = await Promise.all([world.party({ dn: '1001' }), world.phone('2001', kPhone, { codecs: [name] })]);
+    await page.call('2001');
+    await phone.waitFor('CALL_INCOMING');
+    await phone.accept();
+    await Promise.all([phone.waitForTone(kPage), waitForTone(page.page, kPhone)]);
+    expect(await audioCodecIn(page.page)).toBe(mime);
+    await page.hangUp();
+    await phone.waitFor('CALL_CLOSED');
+
+    await phone.dial('1001');
+    await page.waitFor('onIncomingCall');
+    await page.accept();
+    await Promise.all([phone.waitForTone(kPage), waitForTone(page.page, kPhone)]);
+    await phone.hangUp();
+    await page.waitFor('onPeerClosing');
+  });
+
+  it('page calls a phone without a common codec: ends at once, with the reason', async () => {
+    const [page, phone] = await Promise.all([world.party({ dn: '1001' }), world.phone('2001', kPhone, { codecs: ['G722/16000/1'] })]);
+    // Chromium speaks G722 too; this page does not, as with any codec that only one side has.
+    await page.page.evaluate(() => {
+      const native = RTCPeerConnection.prototype.createOffer as (...args: unknown[]) => Promise<RTCSessionDescriptionInit>;
+      RTCPeerConnection.prototype.createOffer = async function (this: RTCPeerConnection, ...args: unknown[]) {
+        const offer = await native.apply(this, args);
+        return { type: 'offer', sdp: offer.sdp!.replace(/^(m=audio .*) 9( |$)/m, '$1$2').replace(/^a=rtpmap:9 .*\r\n/m, '') };
+      } as never;
+    });
+    await page.call('2001');
+    const error = await page.waitFor('onGatewayError');
+    expect(error).toMatchObject({ sipStatus: 488 });
+    expect(String(error['reason'])).not.toBe('');
+    await page.waitFor('onPeerClosing');
+    expect(phone.seen('CALL_ESTABLISHED')).toBe(false);
+  });
+
+  it('a phone without a common codec calls a page: 488', async () => {
+    const [page, phone] = await Promise.all([world.party({ dn: '1001' }), world.phone('2001', kPhone, { codecs: ['G722/16000/1'] })]);
+    await phone.dial('1001');
+    expect((await phone.waitFor('CALL_CLOSED')).param).toMatch(/^488/);
+    expect((await page.events()).map((event) => event.name)).not.toContain('onRemoteStream');
+  });
+
+  it.each([['PCMU/8000/1'], ['opus/48000/2']])('digits from the page reach a phone that speaks %s', async (name) => {
+    const [page, phone] = await Promise.all([world.party({ dn: '1001' }), world.phone('2001', kPhone, { codecs: [name] })]);
+    await page.call('2001');
+    await phone.waitFor('CALL_INCOMING');
+    await phone.accept();
+    await phone.waitForTone(kPage);
+    expect(await page.evaluate(`session.sendDTMF('15#A', { duration: 100, tonegap: 70 })`)).toBe(0);
+    const digits = (): string => phone.events.filter((event) => event.type === 'CALL_DTMF_START').map((event) => event.param).join('');
+    await until('four digits at the phone', () => digits() === '15#A').catch((error: Error) => {
+      throw new Error(`${error.message}; it got ${digits()}`);
+    });
+    await phone.waitForTone(kPage);
+    await page.hangUp();
+    await phone.waitFor('CALL_CLOSED');
+  });
+});

@@ -1,0 +1,63 @@
+// The gateway under test: one process with a configuration of its own, all ports chosen by the system.
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Program, scratchFolder, type Exit } from './program';
+
+export const kBinary = process.env['CROSSPOINT_BINARY'] ?? fileURLToPath(new URL('../../../build/release/crosspoint', import.meta.url));
+
+/** Sections of the TOML file, on top of what every test needs. */
+export type Configuration = Record<string, Record<string, string | number | boolean | string[]>>;
+
+const kDefaults: Configuration = {
+  rsmp: { 'http-port': 0 },
+  'sip-server': { port: 0 },
+  media: { workers: 1 },
+};
+
+export class Gateway {
+  private constructor(
+    readonly program: Program,
+    readonly http: string, // host:port
+    readonly sip: string,
+    readonly sipServer: string, // of the embedded server; empty without it
+  ) {}
+
+  static async start(configuration: Configuration = {}): Promise<Gateway> {
+    const program = Gateway.launch(toToml(merge(kDefaults, configuration)));
+    const [line] = await program.waitForOutput(/ready .*http=.*/);
+    const value = (name: string): string => new RegExp(`(?:^| )${name}=(\\S+)`).exec(line)?.[1] ?? '';
+    return new Gateway(program, value('http'), value('sip'), value('sip-server'));
+  }
+
+  /** Starts it with this configuration file, whatever becomes of it. */
+  static launch(toml: string, options: string[] = []): Program {
+    if (!existsSync(kBinary)) throw new Error(`no gateway at ${kBinary}: run ./run --build-only`);
+    const file = join(scratchFolder('gateway'), 'crosspoint.toml');
+    writeFileSync(file, toml);
+    return new Program('crosspoint', kBinary, ['--config', file, ...options]);
+  }
+
+  get url(): string {
+    return `http://${this.http}`;
+  }
+
+  /** Ends it as an operator would. Anything but a clean end is an error. */
+  async stop(): Promise<Exit> {
+    const exit = await this.program.stop();
+    if (exit.code !== 0) throw new Error(`the gateway ended with ${JSON.stringify(exit)}\n${this.program.log.slice(-3_000)}`);
+    return exit;
+  }
+}
+
+export function toToml(configuration: Configuration): string {
+  return Object.entries(configuration)
+    .map(([section, keys]) => `[${section}]\n${Object.entries(keys).map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`).join('')}`)
+    .join('\n');
+}
+
+/** Section by section; keys of `more` win. */
+export function merge(base: Configuration, more: Configuration): Configuration {
+  const sections = new Set([...Object.keys(base), ...Object.keys(more)]);
+  return Object.fromEntries([...sections].map((name) => [name, { ...base[name], ...more[name] }]));
+}

@@ -1,0 +1,92 @@
+// A page of a test: one user of the Grtc API, signed in at a gateway, as tests read and drive it.
+import type { Page } from 'playwright-core';
+import type { TestBrowser } from './browser';
+import type { Gateway } from './gateway';
+import type { WebServer } from './web_server';
+import { kDeadline, until } from './wait';
+
+export interface PageEvent {
+  name: string;
+  data: Record<string, unknown> | null;
+}
+
+export interface PartyOptions {
+  dn?: string; // without one: anonymous
+  audio?: boolean;
+  video?: boolean;
+  configuration?: Record<string, unknown>; // of Grtc.Client
+}
+
+export class WebParty {
+  private constructor(
+    readonly page: Page,
+    readonly tone: number,
+    private readonly options: PartyOptions,
+  ) {}
+
+  /** Opens the page, gets the microphone, and signs in. */
+  static async start(browser: TestBrowser, web: WebServer, gateway: Gateway, options: PartyOptions = {}): Promise<WebParty> {
+    const party = new WebParty(await browser.open(web.url('/call.html')), browser.tone, options);
+    await party.evaluate(`open(${JSON.stringify({ webrtc_gateway: gateway.url, ...options.configuration })})`);
+    await party.evaluate(`client.enableMediaSource(${options.audio ?? true}, ${options.video ?? false})`);
+    await party.waitFor('onMediaSuccess');
+    await party.signIn();
+    return party;
+  }
+
+  async signIn(): Promise<void> {
+    const { dn } = this.options;
+    await this.evaluate(dn ? `client.register(${JSON.stringify(dn)})` : 'client.connect()');
+    await this.waitFor(dn ? 'onRegister' : 'onConnect');
+  }
+
+  call = (peer: string, data?: { key: string; value: string }[]): Promise<unknown> =>
+    this.evaluate(`call(${JSON.stringify(peer)}, ${this.options.audio ?? true}, ${this.options.video ?? false}, ${JSON.stringify(data ?? null)})`);
+  accept = (): Promise<unknown> => this.evaluate(`accept(${this.options.audio ?? true}, ${this.options.video ?? false})`);
+  reject = (): Promise<unknown> => this.evaluate('reject()');
+  hangUp = (): Promise<unknown> => this.evaluate('session.closeSession(true)');
+  hold = (): Promise<unknown> => this.evaluate('session.holdCall()');
+  resume = (): Promise<unknown> => this.evaluate('session.resumeCall()');
+
+  evaluate<T = unknown>(script: string): Promise<T> {
+    return this.page.evaluate<T>(`(() => { const value = ${script}; return value instanceof Object ? undefined : value; })()`);
+  }
+
+  events(): Promise<PageEvent[]> {
+    return this.page.evaluate<PageEvent[]>('events');
+  }
+
+  /** The next event of this name that has not been waited for; it is taken out. */
+  async waitFor(name: string, deadline = kDeadline): Promise<Record<string, unknown>> {
+    const found = await until(
+      `${this.name} gets ${name}`,
+      () =>
+        this.page.evaluate<{ data: Record<string, unknown> | null } | undefined>(
+          `(() => { const at = events.findIndex((e) => e.name === ${JSON.stringify(name)}); return at < 0 ? undefined : events.splice(at, 1)[0]; })()`,
+        ),
+      deadline,
+    ).catch(async (error: Error) => {
+      throw new Error(`${error.message}; it got ${JSON.stringify(await this.events().catch(() => 'nothing'))}`);
+    });
+    return found.data ?? {};
+  }
+
+  /** The call is set up, for this side. */
+  async waitUntilEstablished(): Promise<void> {
+    await until(`the call of ${this.name} is established`, () => this.evaluate('session.isEstablished()'));
+  }
+
+  forgetEvents(): Promise<unknown> {
+    return this.page.evaluate('void (events.length = 0)');
+  }
+
+  /** Signs out and closes the page. */
+  async stop(): Promise<void> {
+    await this.evaluate('client.disconnect()').catch(() => undefined);
+    await this.page.close();
+  }
+
+  private get name(): string {
+    return `page ${this.options.dn ?? '(anonymous)'}`;
+  }
+}

@@ -1,0 +1,72 @@
+// Everything that a scenario needs, started together and ended together: SIP server, gateway, web server, browsers, phones.
+import { Phone, type PhoneOptions } from './baresip';
+import { TestBrowser } from './browser';
+import { Gateway, merge, type Configuration } from './gateway';
+import { Kamailio } from './kamailio';
+import { WebParty, type PartyOptions } from './web_party';
+import { WebServer } from './web_server';
+
+export type ServerKind = 'embedded' | 'kamailio'; // Kamailio asks for digest authentication, the embedded server does not
+
+export interface WorldOptions {
+  server?: ServerKind;
+  transport?: 'udp' | 'tcp'; // of the gateway's SIP leg
+  tones?: number[]; // a browser for each
+  configuration?: Configuration;
+}
+
+export class World {
+  private readonly parties: WebParty[] = [];
+  private readonly phones: Phone[] = [];
+
+  private constructor(
+    readonly gateway: Gateway,
+    readonly web: WebServer,
+    readonly browsers: TestBrowser[],
+    private readonly kamailio: Kamailio | undefined,
+  ) {}
+
+  static async start(options: WorldOptions = {}): Promise<World> {
+    const kamailio = options.server === 'kamailio' ? await Kamailio.start({ authentication: true }) : undefined;
+    const sip: Configuration = kamailio ? { sip: { server: `sip:${kamailio.address};transport=${options.transport ?? 'udp'}` } } : {};
+    const [gateway, web, ...browsers] = await Promise.all([
+      Gateway.start(merge(sip, options.configuration ?? {})),
+      WebServer.start(),
+      ...(options.tones ?? [600]).map((tone) => TestBrowser.start({ tone })),
+    ]);
+    return new World(gateway, web, browsers, kamailio);
+  }
+
+  /** host:port of the SIP server. */
+  get sipServer(): string {
+    return this.kamailio?.address ?? this.gateway.sipServer;
+  }
+
+  async phone(account: string, tone: number, options: Partial<PhoneOptions> = {}): Promise<Phone> {
+    const password = this.kamailio ? { password: Kamailio.passwordOf(account) } : {};
+    const phone = await Phone.start({ account, tone, server: this.sipServer, ...password, ...options });
+    this.phones.push(phone);
+    return phone;
+  }
+
+  /** A page in the browser with this number. */
+  async party(options: PartyOptions = {}, browser = 0): Promise<WebParty> {
+    const credentials = this.kamailio && options.dn ? { sip_username: options.dn, sip_password: Kamailio.passwordOf(options.dn) } : {};
+    const configuration = { ...credentials, ...options.configuration };
+    const party = await WebParty.start(this.browsers[browser]!, this.web, this.gateway, { ...options, configuration });
+    this.parties.push(party);
+    return party;
+  }
+
+  /** Between two tests of a file: pages and phones go, the servers stay. */
+  async clear(): Promise<void> {
+    await Promise.all([...this.parties.splice(0).map((party) => party.stop()), ...this.phones.splice(0).map((phone) => phone.stop())]);
+  }
+
+  async stop(): Promise<void> {
+    await this.clear();
+    await Promise.all([...this.browsers.map((browser) => browser.stop()), this.web.stop()]);
+    await this.gateway.stop();
+    await this.kamailio?.stop();
+  }
+}
