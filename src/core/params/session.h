@@ -37,7 +37,7 @@ struct MediaSection {
   std::string media = "audio";  // the m-line's first word; decides `kind` (Other where the protocol is not RTP)
   std::string protocol = "RTP/AVP";
   std::uint16_t port = 9;            // 0 with !bundleOnly: refused
-  std::vector<std::string> formats;  // the m-line's formats as written, only where `kind` is Other
+  std::vector<std::string> formats;  // the m-line's formats as written, only where `codecs` is empty
   std::vector<Codec>
       codecs;  // in order of preference; formats without an rtpmap and without a static meaning are left out
   Direction direction = Direction::SendRecv;

@@ -73,7 +73,8 @@ class Session {
     Content content;
     bool moreComing = false;
   };
-  struct OfferFailed {  // our OFFER got ERROR (CONFLICT: theirs comes; DOUBLECONFLICT: OfferPossible follows) or no
+  struct OfferFailed {  // our OFFER got ERROR (CONFLICT: theirs comes, and OfferPossible after it; DOUBLECONFLICT:
+                        // OfferPossible at once) or no
                         // answer in time
     ErrorType error = ErrorType::Failed;
   };
@@ -123,7 +124,6 @@ class Session {
     SessionId offerer;
     std::uint32_t seq = 0;
     std::uint32_t tiebreaker = 0;
-    bool moreComing = false;
     bool operator==(const Seen&) const = default;
   };
   static constexpr std::size_t kSeenMax =
@@ -135,8 +135,11 @@ class Session {
   Handling handleError(TimePoint now, const Message& message);
   Handling handleShutdown(TimePoint now, const Message& message);
   Handling count(Handling handling);
-  bool loseOrWin(const Message& theirs);
-  bool seenBefore(const Message& message);
+  // Both have offered. Whether the page's OFFER is to be dealt with; if not, it has been answered with ERROR.
+  bool yieldTo(TimePoint now, const Message& theirs);
+  bool concernsOpen(const Message& message) const;
+  bool seenBefore(const Message& message) const;
+  void remember(const Message& message);
   void enter(TimePoint now, State state);
   void sendError(const Message& about, ErrorType error, std::uint16_t sipStatus, std::string reason);
 
