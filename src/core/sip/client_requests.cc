@@ -63,10 +63,14 @@ void ClientRequests::sendCancel(TimePoint now, Entry& entry) {
   environment_.send(CancelRequest{entry.id, entry.cancelReasons});
 }
 
-void ClientRequests::markAnswered(TimePoint now, Entry& entry) {
-  if (entry.phase == Phase::Answered) return;
-  entry.phase = Phase::Answered;
-  entry.deadline = now + environment_.config.timers.ackWait;
+void ClientRequests::markAnswered(TimePoint now, ClientTransactionId id) {
+  Entry* entry = find(id);
+  if (entry == nullptr || entry->phase == Phase::Answered) return;
+  if (const auto old = std::ranges::find(entries_, Phase::Answered, &Entry::phase); old != entries_.end())
+    forget(old->id);
+  entry = find(id);
+  entry->phase = Phase::Answered;
+  entry->deadline = now + environment_.config.timers.ackWait;
 }
 
 void ClientRequests::forget(ClientTransactionId id) {

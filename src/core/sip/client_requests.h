@@ -49,7 +49,8 @@ class ClientRequests {
   // An INVITE's CANCEL, now or as soon as it is allowed. Its final response is waited for no longer than
   // Timers::afterCancel.
   void cancel(TimePoint now, Entry& entry, std::vector<Reason> reasons = {});
-  void markAnswered(TimePoint now, Entry& entry);
+  // A 2xx to an INVITE. An earlier INVITE that was kept for its repeated 2xx is forgotten now. Invalidates entries.
+  void markAnswered(TimePoint now, ClientTransactionId id);
   void forget(ClientTransactionId id);
   void forgetAll();
 

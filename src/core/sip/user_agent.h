@@ -53,8 +53,7 @@ struct Timers {
 struct Limits {
   std::size_t calls = 4000;
   std::size_t registrations = 20000;
-  std::size_t requestsPerCall = 16;       // of ours, unanswered, in one dialog
-  std::size_t serverRequestsPerCall = 8;  // of the far end, waiting for the owner
+  std::size_t requestsPerCall = 16;  // of ours, unanswered, in one dialog
   std::size_t earlyDialogsPerCall = 16;
 };
 

@@ -1,0 +1,271 @@
+// States and ends of a call, and which part of it a message belongs to.
+#include "core/sip/call.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "core/params/media.h"
+
+namespace crosspoint::sip {
+namespace {
+
+bool legalMove(Call::State from, Call::State to) {
+  using enum Call::State;
+  switch (to) {
+    case Inviting:
+    case Invited:
+      return false;
+    case Cancelling:
+      return from == Inviting;
+    case Accepted:
+      return from == Invited;
+    case Closing:
+      return from == Accepted;
+    case Established:
+      return from == Inviting || from == Accepted;
+    case Ending:
+      return from != Ending && from != Gone;
+    case Gone:
+      return from != Gone;
+  }
+  return false;
+}
+
+}  // namespace
+
+void addCapabilities(Message& message, const Config& config) {
+  message.allow = {"INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "NOTIFY"};
+  message.allowEvents = config.allowEvents;
+  message.accept = {"application/sdp"};
+}
+
+bool isSdp(std::string_view contentType) {
+  std::string_view type = contentType.substr(0, contentType.find(';'));
+  while (type.ends_with(' ') || type.ends_with('\t')) type.remove_suffix(1);
+  return type.empty() || namesEqual(type, "application/sdp");
+}
+
+std::optional<std::string> sdpOf(const Message& message) {
+  if (message.body.empty() || message.body.size() > kBodyBytesMax || !isSdp(message.contentType)) return std::nullopt;
+  return message.body;
+}
+
+Call::~Call() {
+  if (serverInvite_) environment_.inviteTransactions.erase(serverInvite_->id);
+}
+
+void Call::moveTo(State next) {
+  CROSSPOINT_CHECK(legalMove(state_, next));
+  state_ = next;
+  if (next == State::Established) phase_ = CallPhase::Established;
+}
+
+void Call::tell(Event event) {
+  if (!ended_) environment_.emit(std::move(event));
+}
+
+Ended Call::endedBy(const Response& response, bool fromFarEnd) {
+  Ended ended{.status = response.status, .reason = withoutControls(response.reason), .byRemote = fromFarEnd};
+  if (ended.reason.empty()) ended.reason = standardReason(response.status);
+  for (const auto& reason : response.reasons) {
+    if (ended.cause == 0) ended.cause = reason.cause;
+  }
+  if (response.status >= 300 && response.status < 400) ended.redirectTo = response.contacts;
+  return ended;
+}
+
+void Call::finish(TimePoint, Ended what) {
+  if (ended_) return;
+  what.call = id_;
+  what.phase = phase_;
+  tell(std::move(what));
+  ended_ = true;
+  waitingOffer_.reset();
+  provisionalDueAt_.reset();
+}
+
+void Call::sendBye(TimePoint now, Branch& branch, std::optional<Reason> reason) {
+  Request bye = branch.dialog.makeRequest(Method::Bye);
+  if (reason) bye.reasons.push_back(*reason);
+  requests_.send(now, std::move(bye), branch.dialog.destination());
+}
+
+void Call::finishWithBye(TimePoint now, Ended what, std::optional<Reason> reason) {
+  finish(now, std::move(what));
+  if (serverInvite_) refuseInvite(487);
+  if (owedAck_) {  // the 2xx must be acknowledged before the BYE
+    acknowledge(confirmed(), owedAck_->cseq, owedAck_->authorizations);
+    owedAck_.reset();
+  }
+  awaitedAck_.reset();
+  sendBye(now, confirmed(), std::move(reason));
+  windDown(now);
+}
+
+void Call::windDown(TimePoint now) {
+  moveTo(State::Ending);
+  if (auto* reInvite = requests_.findUnanswered(Method::Invite)) requests_.cancel(now, *reInvite);
+  settleDown();
+}
+
+bool Call::isFirstInvite(const Request& request) const {
+  return outgoing_ && request.method == Method::Invite && request.cseq == seed_.cseq;
+}
+
+// After the end only what the far end could not do without is waited for.
+void Call::settleDown() {
+  if (state_ != State::Ending) return;
+  if (requests_.findUnanswered(Method::Bye) != nullptr || requests_.findUnanswered(Method::Invite) != nullptr) return;
+  requests_.forgetAll();
+  moveTo(State::Gone);
+}
+
+void Call::respond(const ServerTransactionId& id, Response response) {
+  response.userAgent = environment_.config.userAgent;
+  environment_.send(SendResponse{id, std::move(response)});
+}
+
+void Call::respond(const ServerTransactionId& id, const Request& request, int status, std::string_view reason) {
+  respond(id, makeResponse(request, status, localTag_, reason));
+}
+
+Call::Branch* Call::branch(std::string_view remoteTag) {
+  const auto found =
+      std::ranges::find_if(branches_, [&](const Branch& b) { return b.dialog.remoteTag() == remoteTag; });
+  return found == branches_.end() ? nullptr : &*found;
+}
+
+// ---- Responses to our requests ----
+
+void Call::handleResponse(TimePoint now, ClientTransactionId id, const Response& response) {
+  auto* entry = requests_.find(id);
+  if (entry == nullptr) return;
+  const bool invite = entry->request.method == Method::Invite;
+  const bool first = isFirstInvite(entry->request);
+  if (response.status < 200) {
+    requests_.handleProvisional(now, *entry, now + environment_.config.timers.ringMax);
+    if (first && response.status > 100) handleInviteProvisional(now, response);
+    return;
+  }
+  if (response.status < 300 && invite) {
+    if (first) return handleInviteSuccess(now, id, response);
+    return handleReInviteSuccess(now, id, response);
+  }
+  if (entry->phase == ClientRequests::Phase::Answered) return;
+  if (response.status == 401 || response.status == 407) {
+    Branch* dialog = first ? nullptr : branch(entry->request.to.tag);
+    std::uint32_t& cseq = dialog != nullptr ? dialog->dialog.localCseq() : seed_.cseq;
+    if ((first || dialog != nullptr) && !(ended_ && invite) &&
+        requests_.retryWithCredentials(now, *entry, response, cseq)) {
+      if (first) branches_.clear();  // the refused INVITE's early dialogs
+      return;
+    }
+  }
+  handleFinal(now, id, response, true);
+}
+
+void Call::handleFailure(TimePoint now, ClientTransactionId id, int status) {
+  const auto* entry = requests_.find(id);
+  if (entry == nullptr || entry->phase == ClientRequests::Phase::Answered) return;
+  Response response;
+  response.status = status;
+  response.reason = standardReason(status);
+  handleFinal(now, id, response, false);
+}
+
+void Call::handleFinal(TimePoint now, ClientTransactionId id, const Response& response, bool fromFarEnd) {
+  const Request request = std::move(requests_.find(id)->request);
+  requests_.forget(id);
+  if (isFirstInvite(request)) {
+    handleInviteFailure(now, response, fromFarEnd);
+  } else if (request.method == Method::Invite) {
+    handleReInviteFailure(now, request, response, fromFarEnd);
+  } else if (request.method != Method::Bye) {
+    handleOtherFinal(now, request, response, fromFarEnd);
+  }
+  settleDown();
+}
+
+// ---- Time ----
+
+void Call::handleExpired(TimePoint now, ClientRequests::Entry& entry) {
+  if (entry.phase == ClientRequests::Phase::Answered) return requests_.forget(entry.id);
+  const bool ringing = entry.request.method == Method::Invite && entry.phase == ClientRequests::Phase::Proceeding;
+  if (!ringing || entry.cancelWanted) return handleFailure(now, entry.id, 408);
+  requests_.cancel(now, entry);
+  if (state_ != State::Inviting) return;  // a re-INVITE: its own end decides
+  moveTo(State::Cancelling);
+  finish(now, {.status = 408, .reason = "No answer"});
+}
+
+void Call::handleTimeout(TimePoint now) {
+  while (auto* entry = requests_.expired(now)) handleExpired(now, *entry);
+  if (provisionalDueAt_ && *provisionalDueAt_ <= now) sendProvisional(now, *lastProvisional_);
+  if (serverInvite_ && serverInvite_->deadline <= now) {
+    if (state_ == State::Invited) {
+      refuseInvite(480);
+      finish(now, {.status = 480, .reason = "No answer"});
+      moveTo(State::Gone);
+    } else {
+      withdrawServerInvite(504);
+    }
+  }
+  if (awaitedAck_ && awaitedAck_->deadline <= now) {
+    finishWithBye(now, {.status = 408, .reason = "The answer was never acknowledged"},
+                  std::exchange(closingReason_, {}));
+  }
+  if (owedAck_ && owedAck_->deadline <= now)
+    finishWithBye(now, {.status = 488, .reason = "The offer was not answered"});
+  if (waitingOffer_ && waitingOffer_->dueAt && *waitingOffer_->dueAt <= now) {
+    auto sdp = std::move(waitingOffer_->sdp);
+    waitingOffer_.reset();
+    sendReInvite(now, std::move(sdp));
+  }
+}
+
+std::optional<TimePoint> Call::nextTimeout() const {
+  auto next = earlier(requests_.nextDeadline(), provisionalDueAt_);
+  if (serverInvite_) next = earlier(next, serverInvite_->deadline);
+  if (awaitedAck_) next = earlier(next, awaitedAck_->deadline);
+  if (owedAck_) next = earlier(next, owedAck_->deadline);
+  if (waitingOffer_) next = earlier(next, waitingOffer_->dueAt);
+  return next;
+}
+
+// ---- The owner hangs up ----
+
+CommandResult Call::hangUp(TimePoint now, std::optional<Reason> reason) {
+  if (reason) reason->text = withoutControls(reason->text);
+  switch (state_) {
+    case State::Inviting: {
+      std::vector<Reason> reasons;
+      if (reason) reasons.push_back(*reason);
+      if (auto* invite = requests_.findUnanswered(Method::Invite)) requests_.cancel(now, *invite, std::move(reasons));
+      moveTo(State::Cancelling);
+      finish(now, {});
+      break;
+    }
+    case State::Invited:
+      refuseInvite(480, {}, std::move(reason));
+      finish(now, {.status = 480});
+      moveTo(State::Gone);
+      break;
+    case State::Accepted:
+      closingReason_ = std::move(reason);
+      moveTo(State::Closing);
+      finish(now, {});
+      break;
+    case State::Established:
+      finishWithBye(now, {}, std::move(reason));
+      break;
+    case State::Cancelling:
+    case State::Closing:
+    case State::Ending:
+    case State::Gone:
+      return std::unexpected(CommandError::UnknownCall);
+  }
+  return {};
+}
+
+}  // namespace crosspoint::sip

@@ -1,0 +1,186 @@
+// One call: the INVITE that begins it, in either direction, its dialog (before the answer: several), and everything
+// inside it.
+//
+//              ┌─────────── outgoing ───────────┐   ┌────────────── incoming ───────────────┐
+//                        Inviting                               Invited
+//      hangUp, ringMax │          │ 2xx                  accept │        │ reject, CANCEL, hangUp, ringMax, BYE
+//                      ▼          │                             ▼        └──────────────► Gone
+//                  Cancelling     └──► Established ◄──ACK── Accepted
+//                   │      │ 2xx       │         │              │ hangUp
+//         else, time│      │       BYE │         │ hangUp,      ▼
+//                   ▼      │  received ▼         │ failure   Closing (the BYE waits for the ACK, RFC 3261 §15)
+//                  Gone    └───────────┬─────────┘              │ ACK, ackWait
+//                                      ▼                        │
+//                                   Ending (our BYE is on its way, or an INVITE that may still need an ACK) ◄─┘
+//                                      │ answered, time
+//                                      ▼
+//                                    Gone
+//
+// `Ended` leaves when Established, Inviting, Invited or Accepted is left for good; what follows is between the two SIP
+// ends. Every state but Established has a deadline, and in Established every request in either direction has one.
+//
+// call.cc: states, ends, demultiplexing; call_outgoing.cc: the first INVITE, sent; call_incoming.cc: received;
+// call_offers.cc: re-INVITE, both ways; call_requests.cc: all other requests inside the dialog.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/sip/client_requests.h"
+#include "core/sip/dialog.h"
+#include "core/sip/environment.h"
+#include "core/sip/offer_answer.h"
+
+namespace crosspoint::sip {
+
+// What we say about ourselves in Allow, Accept and Supported.
+void addCapabilities(Message& message, const Config& config);
+// The body of a message if it is SDP.
+std::optional<std::string> sdpOf(const Message& message);
+bool isSdp(std::string_view contentType);
+
+class Call {
+ public:
+  enum class State : std::uint8_t { Inviting, Cancelling, Invited, Accepted, Closing, Established, Ending, Gone };
+
+  Call(Environment& environment, CallId id, TimePoint now, InviteParameters parameters,
+       Uri target);                                                                  // sends the INVITE
+  Call(Environment& environment, CallId id, TimePoint now, RequestReceived invite);  // emits IncomingCall
+  ~Call();
+
+  const std::string& localTag() const { return localTag_; }
+  const std::string& callId() const { return callId_; }
+  State state() const { return state_; }
+  bool ended() const { return ended_; }
+  bool gone() const { return state_ == State::Gone; }
+
+  // From the far end. Requests are those with our tag in To and our Call-ID; anything else may still be wrong with
+  // them.
+  void handleRequest(TimePoint now, RequestReceived received);
+  void handleAck(TimePoint now, const Request& ack);
+  void handleCancel(TimePoint now, ServerTransactionId id, const std::vector<Reason>& reasons);
+  void handleResponse(TimePoint now, ClientTransactionId id, const Response& response);
+  void handleFailure(TimePoint now, ClientTransactionId id, int status);
+  void handleTimeout(TimePoint now);
+  std::optional<TimePoint> nextTimeout() const;
+
+  // From the owner: see user_agent.h.
+  CommandResult ring(TimePoint now);
+  CommandResult progress(TimePoint now, std::string sdp);
+  CommandResult accept(TimePoint now, std::string sdp, std::vector<Header> extraHeaders);
+  CommandResult reject(TimePoint now, int status, std::string_view reason);
+  CommandResult reInvite(TimePoint now, std::optional<std::string> sdp);
+  CommandResult answerOffer(TimePoint now, std::string sdp);
+  CommandResult rejectOffer(TimePoint now, int status);
+  CommandResult sendInfo(TimePoint now, std::string contentType, std::string body, std::vector<Header> extraHeaders);
+  CommandResult hangUp(TimePoint now, std::optional<Reason> reason);
+  void setCredentials(Credentials credentials) { requests_.setCredentials(std::move(credentials)); }
+
+ private:
+  // One dialog of the call, early or confirmed. An incoming call has one from the start.
+  struct Branch {
+    Dialog dialog;
+    std::string earlySdp;
+    std::optional<SendAck> ack;  // of the last INVITE in it: sent again for each repeated 2xx
+    bool lost = false;           // answered after another one: ACK and BYE
+  };
+  // A received INVITE without its final response.
+  struct ServerInvite {
+    ServerTransactionId id{};
+    Request request;
+    TimePoint deadline{};
+  };
+  // Our 2xx waits for its ACK.
+  struct AwaitedAck {
+    std::uint32_t cseq = 0;
+    bool bringsAnswer = false;
+    TimePoint deadline{};
+  };
+  // A 2xx brought an offer; its ACK waits for the owner's answer.
+  struct OwedAck {
+    std::uint32_t cseq = 0;
+    std::vector<Authorization> authorizations;
+    TimePoint deadline{};
+  };
+  // An offer of ours that cannot go out yet: after a glare until `dueAt`, else until the ACK of the first INVITE.
+  struct WaitingOffer {
+    std::optional<std::string> sdp;
+    std::optional<TimePoint> dueAt;
+  };
+
+  // call.cc
+  void moveTo(State next);
+  void tell(Event event);
+  // Ends the call for its owner; `what` says why. State and messages are the caller's matter.
+  void finish(TimePoint now, Ended what);
+  // Ends it for both: BYE in the confirmed dialog, and nothing else is waited for but its answer.
+  void finishWithBye(TimePoint now, Ended what, std::optional<Reason> reason = {});
+  void sendBye(TimePoint now, Branch& branch, std::optional<Reason> reason);
+  void windDown(TimePoint now);
+  void settleDown();
+  void respond(const ServerTransactionId& id, Response response);
+  void respond(const ServerTransactionId& id, const Request& request, int status, std::string_view reason = {});
+  void handleFinal(TimePoint now, ClientTransactionId id, const Response& response, bool fromFarEnd);
+  void handleExpired(TimePoint now, ClientRequests::Entry& entry);
+  // The INVITE that began the call, as opposed to one in its dialog.
+  bool isFirstInvite(const Request& request) const;
+  Branch* branch(std::string_view remoteTag);
+  Branch& confirmed() { return branches_[*confirmed_]; }
+  static Ended endedBy(const Response& response, bool fromFarEnd);
+
+  // call_outgoing.cc
+  void handleInviteProvisional(TimePoint now, const Response& response);
+  void handleInviteSuccess(TimePoint now, ClientTransactionId id, const Response& response);
+  void handleFirstAnswer(TimePoint now, Branch& answered, const Request& invite, const Response& response);
+  void handleInviteFailure(TimePoint now, const Response& response, bool fromFarEnd);
+  Branch* branchFor(const Response& response);
+  void acknowledge(Branch& branch, std::uint32_t cseq, const std::vector<Authorization>& authorizations,
+                   const std::string& sdp = {});
+
+  // call_incoming.cc
+  Response inviteResponse(int status);
+  void sendProvisional(TimePoint now, Response response);
+  void acceptInvite(TimePoint now, Response response, std::string sdp);
+  void refuseInvite(int status, std::string_view reason = {}, std::optional<Reason> why = {});
+
+  // call_offers.cc
+  void handleReInvite(TimePoint now, RequestReceived received);
+  void sendReInvite(TimePoint now, std::optional<std::string> sdp);
+  void handleReInviteSuccess(TimePoint now, ClientTransactionId id, const Response& response);
+  void handleReInviteFailure(TimePoint now, const Request& invite, const Response& response, bool fromFarEnd);
+  bool offerPending();
+  void withdrawServerInvite(int status);
+
+  // call_requests.cc
+  void handleBye(TimePoint now, Branch& branch, RequestReceived received);
+  void handleInfo(RequestReceived received);
+  void handleNotify(RequestReceived received);
+  void handleOtherFinal(TimePoint now, const Request& request, const Response& response, bool fromFarEnd);
+
+  Environment& environment_;
+  const CallId id_;
+  const bool outgoing_;
+  State state_;
+  bool ended_ = false;
+  CallPhase phase_ = CallPhase::Setup;
+
+  std::string callId_, localTag_;
+  DialogSeed seed_;  // outgoing
+  std::vector<Branch> branches_;
+  std::optional<std::size_t> confirmed_;  // which of them is the call's
+  TimePoint ringDeadline_{};
+  std::optional<TimePoint>
+      provisionalDueAt_;  // incoming: the last provisional response is repeated (RFC 3261 §13.3.1.1)
+  std::optional<Response> lastProvisional_;
+  std::optional<Reason> closingReason_;
+
+  OfferAnswer offer_;
+  std::optional<ServerInvite> serverInvite_;
+  std::optional<AwaitedAck> awaitedAck_;
+  std::optional<OwedAck> owedAck_;
+  std::optional<WaitingOffer> waitingOffer_;
+  int glareRetries_ = 0;
+  ClientRequests requests_;
+};
+
+}  // namespace crosspoint::sip

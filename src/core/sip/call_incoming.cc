@@ -1,0 +1,152 @@
+// The first INVITE of an incoming call (RFC 3261 §13.3): provisional responses, the answer and its ACK, refusal,
+// CANCEL.
+#include <utility>
+
+#include "core/sip/call.h"
+
+namespace crosspoint::sip {
+namespace {
+
+constexpr Duration kProvisionalRepeat = std::chrono::seconds(60);  // RFC 3261 §13.3.1.1: every minute, for proxies
+
+}  // namespace
+
+Call::Call(Environment& environment, CallId id, TimePoint now, RequestReceived invite)
+    : environment_(environment),
+      id_(id),
+      outgoing_(false),
+      state_(State::Invited),
+      callId_(invite.request.callId),
+      localTag_(environment.newToken()),
+      requests_(environment, id, {}) {
+  Request& request = invite.request;
+  NameAddr contact = environment.contact(unescape(request.uri.user));
+  branches_.push_back(
+      {.dialog = Dialog::fromRequest(request, localTag_, std::move(contact), environment.config.server)});
+  confirmed_ = 0;
+  auto sdp = sdpOf(request);
+  if (sdp) offer_.offerReceived();
+  tell(IncomingCall{.call = id,
+                    .requestUri = request.uri,
+                    .toUser = unescape(request.uri.user),
+                    .fromUser = unescape(request.from.uri.user),
+                    .fromDisplay = withoutControls(request.from.display),
+                    .sdp = std::move(sdp),
+                    .extraHeaders = request.extraHeaders,
+                    .source = invite.source});
+  request.body.clear();
+  environment.inviteTransactions.emplace(invite.id, id);
+  serverInvite_ = ServerInvite{invite.id, std::move(request), now + environment.config.timers.ringMax};
+}
+
+Response Call::inviteResponse(int status) {
+  Response response = makeResponse(serverInvite_->request, status, localTag_);
+  response.contacts = {environment_.contact(unescape(serverInvite_->request.uri.user))};
+  addCapabilities(response, environment_.config);
+  return response;
+}
+
+void Call::sendProvisional(TimePoint now, Response response) {
+  phase_ = CallPhase::Ringing;
+  lastProvisional_ = response;
+  provisionalDueAt_ = now + kProvisionalRepeat;
+  respond(serverInvite_->id, std::move(response));
+}
+
+CommandResult Call::ring(TimePoint now) {
+  if (state_ != State::Invited) return std::unexpected(CommandError::WrongState);
+  sendProvisional(now, inviteResponse(180));
+  return {};
+}
+
+CommandResult Call::progress(TimePoint now, std::string sdp) {
+  if (state_ != State::Invited) return std::unexpected(CommandError::WrongState);
+  Response response = inviteResponse(183);
+  if (offer_.remote()) {  // an offer of ours would have to be reliable (RFC 3262 §5)
+    response.contentType = "application/sdp";
+    response.body = std::move(sdp);
+  }
+  sendProvisional(now, std::move(response));
+  return {};
+}
+
+CommandResult Call::accept(TimePoint now, std::string sdp, std::vector<Header> extraHeaders) {
+  if (state_ != State::Invited) return std::unexpected(CommandError::WrongState);
+  Response response = inviteResponse(200);
+  response.extraHeaders = std::move(extraHeaders);
+  acceptInvite(now, std::move(response), std::move(sdp));
+  provisionalDueAt_.reset();
+  lastProvisional_.reset();
+  moveTo(State::Accepted);
+  return {};
+}
+
+// 2xx to the first or a later INVITE: with the answer, or with the offer if the INVITE had none.
+void Call::acceptInvite(TimePoint now, Response response, std::string sdp) {
+  const bool answers = offer_.remote();
+  response.contentType = "application/sdp";
+  response.body = std::move(sdp);
+  if (answers) {
+    offer_.settle();
+  } else {
+    offer_.offerSent();
+  }
+  awaitedAck_ = AwaitedAck{serverInvite_->request.cseq, !answers, now + environment_.config.timers.ackWait};
+  respond(serverInvite_->id, std::move(response));
+  environment_.inviteTransactions.erase(serverInvite_->id);
+  serverInvite_.reset();
+}
+
+void Call::refuseInvite(int status, std::string_view reason, std::optional<Reason> why) {
+  Response response = makeResponse(serverInvite_->request, status, localTag_, reason);
+  if (why) response.reasons.push_back(std::move(*why));
+  respond(serverInvite_->id, std::move(response));
+  environment_.inviteTransactions.erase(serverInvite_->id);
+  serverInvite_.reset();
+  offer_.settle();
+}
+
+CommandResult Call::reject(TimePoint now, int status, std::string_view reason) {
+  if (state_ != State::Invited) return std::unexpected(CommandError::WrongState);
+  if (status < 300 || status > 699) return std::unexpected(CommandError::BadParameter);
+  refuseInvite(status, reason);
+  finish(now, {.status = status, .reason = withoutControls(reason)});
+  moveTo(State::Gone);
+  return {};
+}
+
+void Call::handleCancel(TimePoint now, ServerTransactionId id, const std::vector<Reason>& reasons) {
+  if (!serverInvite_ || serverInvite_->id != id) return;  // it has crossed our final response
+  if (state_ != State::Invited) return withdrawServerInvite(487);
+  refuseInvite(487);
+  Ended ended{.status = 487, .byRemote = true};
+  if (!reasons.empty()) {
+    ended.reason = withoutControls(reasons.front().text);
+    ended.cause = reasons.front().cause;
+  }
+  finish(now, std::move(ended));
+  moveTo(State::Gone);
+}
+
+void Call::handleAck(TimePoint now, const Request& ack) {
+  if (!awaitedAck_ || awaitedAck_->cseq != ack.cseq || ack.from.tag != confirmed().dialog.remoteTag()) return;
+  const bool bringsAnswer = awaitedAck_->bringsAnswer;
+  awaitedAck_.reset();
+  if (state_ == State::Closing) return finishWithBye(now, {}, std::exchange(closingReason_, {}));
+  auto sdp = bringsAnswer ? sdpOf(ack) : std::nullopt;
+  if (bringsAnswer && !sdp) return finishWithBye(now, {.status = 488, .reason = "The ACK has no session description"});
+  if (bringsAnswer) offer_.settle();
+  if (state_ == State::Accepted) {
+    moveTo(State::Established);
+    tell(Confirmed{id_, std::move(sdp)});
+    if (waitingOffer_) {
+      auto waiting = std::move(waitingOffer_->sdp);
+      waitingOffer_.reset();
+      sendReInvite(now, std::move(waiting));
+    }
+  } else if (sdp) {
+    tell(OfferAnswered{id_, std::move(*sdp)});
+  }
+}
+
+}  // namespace crosspoint::sip

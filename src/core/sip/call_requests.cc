@@ -1,0 +1,115 @@
+// Requests inside the dialog other than INVITE: BYE, INFO, NOTIFY, OPTIONS, and what is refused.
+#include <algorithm>
+#include <utility>
+
+#include "core/params/media.h"
+#include "core/sip/call.h"
+
+namespace crosspoint::sip {
+
+void Call::handleRequest(TimePoint now, RequestReceived received) {
+  const Request& request = received.request;
+  Branch* dialog = branch(request.from.tag);
+  const bool ours = dialog != nullptr && (dialog->lost || (confirmed_ && dialog == &confirmed()));
+  if (!ours || state_ == State::Gone || (ended_ && request.method != Method::Bye)) {
+    ++environment_.counters.strayRequests;
+    return respond(received.id, request, 481);
+  }
+  if (!dialog->dialog.acceptCseq(request.cseq)) return respond(received.id, request, 500, "CSeq is out of order");
+  if (request.method == Method::Bye) return handleBye(now, *dialog, std::move(received));
+  if (dialog->lost) return respond(received.id, request, 481);
+  switch (request.method) {
+    case Method::Invite:
+      if (state_ == State::Invited) {  // the first one is not answered yet
+        Response response = makeResponse(request, 500, localTag_);
+        response.retryAfter = static_cast<std::uint32_t>(environment_.random.below(11));
+        return respond(received.id, std::move(response));
+      }
+      if (!isSdp(request.contentType)) {
+        Response response = makeResponse(request, 415, localTag_);
+        response.accept = {"application/sdp"};
+        return respond(received.id, std::move(response));
+      }
+      return handleReInvite(now, std::move(received));
+    case Method::Info:
+      return handleInfo(std::move(received));
+    case Method::Notify:
+      return handleNotify(std::move(received));
+    case Method::Options: {
+      Response response = makeResponse(request, 200, localTag_);
+      addCapabilities(response, environment_.config);
+      return respond(received.id, std::move(response));
+    }
+    default: {
+      Response response = makeResponse(request, request.method == Method::Other ? 501 : 405, localTag_);
+      addCapabilities(response, environment_.config);
+      return respond(received.id, std::move(response));
+    }
+  }
+}
+
+void Call::handleBye(TimePoint now, Branch& branch, RequestReceived received) {
+  respond(received.id, received.request, 200);
+  if (branch.lost || state_ == State::Ending) return;  // two BYEs have crossed: ours is answered on its own
+  if (serverInvite_) refuseInvite(487);
+  Ended ended{.status = state_ == State::Invited ? 487 : 0, .byRemote = true};
+  if (!received.request.reasons.empty()) {
+    ended.reason = withoutControls(received.request.reasons.front().text);
+    ended.cause = received.request.reasons.front().cause;
+  }
+  awaitedAck_.reset();
+  owedAck_.reset();
+  finish(now, std::move(ended));
+  windDown(now);
+}
+
+void Call::handleInfo(RequestReceived received) {
+  respond(received.id, received.request, 200);
+  tell(InfoReceived{.call = id_,
+                    .contentType = std::move(received.request.contentType),
+                    .body = std::move(received.request.body),
+                    .extraHeaders = std::move(received.request.extraHeaders)});
+}
+
+void Call::handleNotify(RequestReceived received) {
+  std::string_view event = received.request.event;
+  event = event.substr(0, event.find(';'));
+  while (event.ends_with(' ') || event.ends_with('\t')) event.remove_suffix(1);
+  const auto& known = environment_.config.allowEvents;
+  const auto found = std::ranges::find_if(known, [event](const std::string& name) { return namesEqual(name, event); });
+  if (found == known.end()) {  // RFC 6665 §4.1.3
+    Response response = makeResponse(received.request, 489, localTag_);
+    response.allowEvents = known;
+    return respond(received.id, std::move(response));
+  }
+  respond(received.id, received.request, 200);
+  tell(NotifyReceived{.call = id_,
+                      .event = *found,
+                      .contentType = std::move(received.request.contentType),
+                      .body = std::move(received.request.body)});
+}
+
+CommandResult Call::sendInfo(TimePoint now, std::string contentType, std::string body,
+                             std::vector<Header> extraHeaders) {
+  if (state_ != State::Established && state_ != State::Accepted) return std::unexpected(CommandError::WrongState);
+  if (requests_.unanswered() >= environment_.config.limits.requestsPerCall) {
+    ++environment_.counters.requestsRefusedByLimit;
+    return std::unexpected(CommandError::TooMany);
+  }
+  Request info = confirmed().dialog.makeRequest(Method::Info);
+  info.contentType = withoutControls(contentType);
+  info.body = std::move(body);
+  info.extraHeaders = std::move(extraHeaders);
+  requests_.send(now, std::move(info), confirmed().dialog.destination());
+  return {};
+}
+
+void Call::handleOtherFinal(TimePoint now, const Request& request, const Response& response, bool fromFarEnd) {
+  if (response.status < 300 || ended_) return;
+  if (request.method == Method::Info) tell(InfoFailed{id_, response.status});
+  if (response.status == 481 && state_ == State::Established) {  // RFC 5057 §5.1: the dialog is gone
+    finishWithBye(now, endedBy(response, fromFarEnd));
+  }
+}
+
+}  // namespace crosspoint::sip
