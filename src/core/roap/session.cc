@@ -1,6 +1,7 @@
 #include "core/roap/session.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace crosspoint::roap {
 namespace {
