@@ -136,6 +136,14 @@ TEST(Configuration, KeysThatBelongTogetherAreChecked) {
   EXPECT_THAT(problemsOf("[media]\nice-port = 65535\nworkers = 2\n"), HasSubstr("65535"));
 }
 
+TEST(Configuration, AServerElsewhereNeedsAddressesThatReachIt) {
+  const std::string server = "[sip]\nserver = \"sip:192.0.2.9\"\n";
+  EXPECT_THAT(problemsOf(server), HasSubstr("[sip] address is loopback"));
+  EXPECT_THAT(problemsOf(server), HasSubstr("[media] address is loopback"));
+  EXPECT_EQ(problemsOf(server + "address = \"192.0.2.2\"\n[media]\naddress = \"192.0.2.2\"\n"), "none");
+  EXPECT_EQ(problemsOf("[sip]\nserver = \"sip:127.0.0.1:5070\"\n"), "none");
+}
+
 TEST(Configuration, OverridesWinAndTextNeedsNoQuotes) {
   const auto result = readConfiguration("", {"rsmp.http-port=9000", "http.address=::1", "log.level = debug"});
   ASSERT_TRUE(result) << result.error()[0].toString();

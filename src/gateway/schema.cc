@@ -234,6 +234,18 @@ Problems contradictions(const Configuration& c, const std::string& file,
     say("sip-server", "address",
         "[sip-server] address is not loopback: set [sip-server] password, or anyone registers as anyone");
   }
+  const auto server = sip::Uri::parse(c.sip.server);
+  const auto serverIp = server ? IpAddress::parse(server->host) : std::nullopt;
+  if (!c.sip.embedded() && serverIp && !serverIp->isLoopback()) {
+    if (c.sip.address.isLoopback()) {
+      say("sip", "address",
+          "[sip] address is loopback, so [sip] server cannot be reached from it: set it to an address of this machine");
+    }
+    if (media.address.isLoopback()) {
+      say("media", "address",
+          "[media] address is loopback, so phones cannot send to it: set it to an address of this machine");
+    }
+  }
   if (c.sip.address.isUnspecified() && !c.sip.publicAddress) {
     say("sip", "address", "[sip] address must be one that the SIP server can send to; or set [sip] public-address");
   }
