@@ -7,6 +7,8 @@
 #include <openssl/x509.h>
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 #include "base/check.h"
 #include "core/dtls/transport.h"

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <functional>
+
 #include "crypto/hash.h"
 #include "tests/support/seeded_random.h"
 

@@ -1,6 +1,8 @@
 // Offsets of one outgoing stream, and when they change.
 #include "core/rtp/rewriter.h"
 
+#include <algorithm>
+
 #include "core/rtp/packet.h"
 
 namespace crosspoint::rtp {

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include <set>
+#include <map>
 
 #include "core/rtp/packet.h"
 #include "tests/support/seeded_random.h"

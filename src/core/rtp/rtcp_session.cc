@@ -2,6 +2,8 @@
 #include "core/rtp/rtcp_session.h"
 
 #include <algorithm>
+#include <array>
+#include <type_traits>
 
 #include "base/check.h"
 #include "core/rtp/ntp.h"

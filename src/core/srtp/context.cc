@@ -1,6 +1,8 @@
 // Packet indices, replay protection and streams of one SRTP direction (RFC 3711 §3.2, §3.3).
 #include "core/srtp/context.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "core/rtp/packet.h"
 
