@@ -24,10 +24,16 @@ export class WebParty {
     private readonly options: PartyOptions,
   ) {}
 
-  /** Opens the page, gets the microphone, and signs in. */
-  static async start(browser: TestBrowser, web: WebServer, gateway: Gateway, options: PartyOptions = {}): Promise<WebParty> {
+  /** Opens the page, and no more. */
+  static async open(browser: TestBrowser, web: WebServer, gateway: Gateway, options: PartyOptions = {}): Promise<WebParty> {
     const party = new WebParty(await browser.open(web.url('/call.html')), browser.tone, options);
     await party.evaluate(`open(${JSON.stringify({ webrtc_gateway: gateway.url, ...options.configuration })})`);
+    return party;
+  }
+
+  /** Opens the page, gets the microphone, and signs in. */
+  static async start(browser: TestBrowser, web: WebServer, gateway: Gateway, options: PartyOptions = {}): Promise<WebParty> {
+    const party = await WebParty.open(browser, web, gateway, options);
     await party.evaluate(`client.enableMediaSource(${options.audio ?? true}, ${options.video ?? false})`);
     await party.waitFor('onMediaSuccess');
     await party.signIn();
