@@ -1,6 +1,6 @@
 // Builds dist/: grtc.js for a plain <script> tag (global `Grtc`), grtc.mjs as a module, and the types.
 import { execFileSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,5 +25,14 @@ await build({ ...common, format: 'iife', globalName: 'Grtc', outfile: join(dist,
 await build({ ...common, format: 'iife', globalName: 'Grtc', minify: true, outfile: join(dist, 'grtc.min.js') });
 await build({ ...common, format: 'esm', outfile: join(dist, 'grtc.mjs') });
 
-const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
+// The bundles contain these; their licences ask that their text goes along.
+const require = createRequire(import.meta.url);
+const licences = ['webrtc-adapter/LICENSE.md', 'sdp/LICENSE'].map((path) => {
+  const [name, file] = path.split('/');
+  const folder = dirname(require.resolve(`${name}/package.json`));
+  return `${name}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
+});
+writeFileSync(join(dist, 'THIRD-PARTY.txt'), licences.join('\n---\n\n'));
+
+const compiler = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc');
 execFileSync(process.execPath, [compiler, '-p', join(here, 'tsconfig.types.json')], { stdio: 'inherit' });

@@ -100,7 +100,8 @@ export class Call {
   #wanted: WantedMedia;
   #held: boolean;
   #offerNeeded = false;
-  #link: PeerLink | null = null;
+  #link: PeerLink | null = null; // the one in use; another may be on its way to take its place
+  readonly #links = new Set<PeerLink>();
   #pending: PendingOffer | null = null;
   #seq = 0;
   #noAnswerTimer: ReturnType<typeof setTimeout> | undefined;
@@ -208,8 +209,7 @@ export class Call {
     this.#queue.close();
     this.#closing.abort();
     clearTimeout(this.#noAnswerTimer);
-    this.#pending?.link.close();
-    this.#link?.close();
+    for (const link of this.#links) link.close();
     this.#pending = null;
     this.#link = null;
     if (sendBye && this.#known) this.#environment.post(this.peer, 'BYE', byeRetryUntil);
@@ -273,10 +273,8 @@ export class Call {
     if (answer.attached !== undefined) this.#listener.handleAttached(answer.attached);
     await link.takeAnswer(descriptionOf(answer), answer.moreComing);
     if (this.#isOver(link)) return;
-    if (this.#link !== link) {
-      this.#link?.close();
-      this.#link = link;
-    }
+    for (const other of this.#links) if (other !== link) this.#closeLink(other);
+    this.#link = link;
     if (answer.moreComing) {
       this.#remote.update(link, this.#wanted, false);
       return;
@@ -313,7 +311,7 @@ export class Call {
     const pending = this.#pending;
     this.#pending = null;
     clearTimeout(this.#noAnswerTimer);
-    if (pending !== null && pending.link !== this.#link) pending.link.close();
+    if (pending !== null && pending.link !== this.#link) this.#closeLink(pending.link);
     else await pending?.link.rollBack();
     if (this.#state !== 'Reoffering') return;
     // What was refused is no longer wished for.
@@ -332,7 +330,13 @@ export class Call {
       onIceState: (state) => this.#handleIceState(link, state),
       onCandidateError: (error) => environment.log.notice('A candidate was refused by the browser.', error),
     });
+    this.#links.add(link);
     return link;
+  }
+
+  #closeLink(link: PeerLink): void {
+    this.#links.delete(link);
+    link.close();
   }
 
   #handleIceState(link: PeerLink, state: RTCIceConnectionState): void {

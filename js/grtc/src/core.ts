@@ -131,6 +131,7 @@ export class ClientCore {
     if (attempt !== this.#attempt) return;
     this.#phase = 'signedIn';
     this.log.notice(`Signed in as ${identity.id}.`);
+    this.#transport.startPolling();
     this.#settleWaiters(null);
     done.fire({ message: `Signed in as ${identity.id}.` });
   }

@@ -1,7 +1,8 @@
 // The HTTP side of the signalling: sign in, hanging GET, messages, sign out (signalling, sections 1, 2 and 8).
 //
 //     const transport = new Transport(platform, { gateways, pollingTimeout, listener, log });
-//     await transport.signIn({ id: '1020', password: null });   // messages now arrive at the listener
+//     await transport.signIn({ id: '1020', password: null });
+//     transport.startPolling();                                   // messages now arrive at the listener
 //     transport.post('1021', 'BYE');
 //     await transport.signOut();
 //
@@ -95,10 +96,14 @@ export class Transport {
       await signedOut;
       const login = await this.#tryGateways(identity, attempt);
       this.#login = login;
-      void this.#poll(login);
     } finally {
       if (this.#signingIn === attempt) this.#signingIn = null;
     }
+  }
+
+  /** Begins to ask for messages, after a sign-in. */
+  startPolling(): void {
+    if (this.#login !== null) void this.#poll(this.#login);
   }
 
   /** Signs out and stops polling at once; resolves when the gateway has heard of it or seems unreachable. */
