@@ -43,7 +43,7 @@ void WorkerLoop::remove(int fd) { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, n
 bool WorkerLoop::addWakeUp(int fd) { return addTo(epoll_.get(), fd, kWakeUpOnly); }
 
 void WorkerLoop::run(Client& client) {
-  while (!stopping_.load(std::memory_order_acquire)) {
+  while (!stopping_.exchange(false, std::memory_order_acquire)) {
     const int count = wait(client.nextTimeout());
     wakeUps_.fetch_add(1, std::memory_order_relaxed);
     const TimePoint now = monotonicNow();
@@ -60,6 +60,7 @@ void WorkerLoop::run(Client& client) {
       ::clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, nullptr);
     }
   }
+  stopWakeUp_.reset();
 }
 
 void WorkerLoop::stop() {

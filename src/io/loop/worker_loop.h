@@ -53,7 +53,7 @@ class WorkerLoop {
   // A descriptor that only ends the sleep (Mailbox::fd()); its owner resets it in handleWakeUp.
   bool addWakeUp(int fd);
 
-  // Calls the client until stop().
+  // Calls the client until stop(). May be called again afterwards.
   void run(Client& client);
   // Any thread; before run() as well.
   void stop();
