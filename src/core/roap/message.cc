@@ -144,13 +144,19 @@ std::string_view nameOf(const std::pair<Enum, std::string_view> (&table)[kCount]
 }  // namespace
 
 struct SessionIdReader {
+  static std::string numberText(const json::value& value) {
+    if (!value.is_double()) return json::serialize(value);
+    std::array<char, 32> text;  // the shortest form of a double has at most 24 characters
+    const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), value.get_double());
+    return error == std::errc{} ? std::string(text.data(), end) : "0";
+  }
   static SessionId read(const json::object& object, std::string_view key) {
     SessionId id;
     const auto* value = object.if_contains(json::string_view(key.data(), key.size()));
     if (!value || value->is_null()) return id;
     if (!value->is_string() && !value->is_number()) throw Wrong{std::string(key) + " is neither a number nor a string"};
     id.quoted_ = value->is_string();
-    id.value_ = id.quoted_ ? std::string(view(value->get_string())) : json::serialize(*value);
+    id.value_ = id.quoted_ ? std::string(view(value->get_string())) : numberText(*value);
     if (id.value_.size() > kIdBytesMax) throw Wrong{std::string(key) + " is too long"};
     return id;
   }

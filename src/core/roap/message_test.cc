@@ -74,7 +74,7 @@ TEST(ParseMessage, EveryLimitIsAnError) {
 }
 
 TEST(ParseMessage, IdsAreEchoedAsTheyCame) {
-  for (const char* id : {"7", "\"7\"", "\"a-b\"", "null"}) {
+  for (const char* id : {"7", "0.5", "-3", "\"7\"", "\"a-b\"", "null"}) {
     const auto message = parsed(std::string(R"({"messageType":"OK","offererSessionId":)") + id + "}");
     EXPECT_THAT(toJson(message), HasSubstr(std::string("\"offererSessionId\":") + id));
   }
