@@ -15,8 +15,6 @@ export class Kamailio {
     readonly port: number,
   ) {}
 
-  readonly realm = 'crosspoint.test';
-
   static passwordOf(account: string): string {
     return `pw-${account}`;
   }
@@ -41,6 +39,17 @@ export class Kamailio {
     await this.program.stop();
   }
 }
+
+const kChallengeRegister = `
+        if (!pv_www_authenticate("crosspoint.test", "pw-$au", "0")) { www_challenge("crosspoint.test", "1"); exit; }
+        if ($au != $tU) { sl_send_reply("403", "Not your number"); exit; }
+        consume_credentials();`;
+
+const kChallengeInvite = `
+    if (is_method("INVITE")) {
+        if (!pv_proxy_authenticate("crosspoint.test", "pw-$au", "0")) { proxy_challenge("crosspoint.test", "1"); exit; }
+        consume_credentials();
+    }`;
 
 function configuration(port: number, authentication: boolean): string {
   return `#!KAMAILIO
@@ -78,11 +87,11 @@ request_route {
     remove_hf("Route");
     if (is_method("INVITE|SUBSCRIBE")) record_route();
     if (is_method("REGISTER")) {
-        ${authentication ? 'if (!pv_www_authenticate("crosspoint.test", "pw-$au", "0")) { www_challenge("crosspoint.test", "1"); exit; }\n        if ($au != $tU) { sl_send_reply("403", "Not your number"); exit; }\n        consume_credentials();' : ''}
+        ${authentication ? kChallengeRegister : ''}
         if (!save("location")) sl_reply_error();
         exit;
     }
-    ${authentication ? 'if (is_method("INVITE")) {\n        if (!pv_proxy_authenticate("crosspoint.test", "pw-$au", "0")) { proxy_challenge("crosspoint.test", "1"); exit; }\n        consume_credentials();\n    }' : ''}
+    ${authentication ? kChallengeInvite : ''}
     if (is_method("OPTIONS") && uri == myself) { sl_send_reply("200", "OK"); exit; }
     if (uri == myself && !lookup("location")) { sl_send_reply("404", "Not registered"); exit; }
     route(RELAY);
