@@ -1,0 +1,76 @@
+// Calls through the floor: keys and ports are told to it, nothing else is needed.
+#include <cstdio>
+#include <stdexcept>
+
+#include "bench/target.h"
+#include "crypto/hash.h"
+#include "io/loop/system_random.h"
+
+namespace crosspoint::bench {
+namespace {
+
+class KeysOnly final : public PageEnd {
+ public:
+  KeysOnly(const SrtpKey& local, const SrtpKey& remote, SocketAddress target)
+      : out_(srtp::Direction::Send, local), in_(srtp::Direction::Receive, remote), target_(target) {}
+  bool protect(Datagram& datagram) override {
+    const auto size = out_.protect({datagram.data, datagram.capacity}, datagram.size);
+    if (!size) return false;
+    datagram.size = static_cast<std::uint32_t>(*size);
+    datagram.remote = target_;
+    return true;
+  }
+  bool receive(TimePoint, Datagram& datagram) override {
+    const auto size = in_.unprotect(datagram.bytes());
+    if (!size) return false;
+    datagram.size = static_cast<std::uint32_t>(*size);
+    return true;
+  }
+
+ private:
+  srtp::Context out_, in_;
+  SocketAddress target_;
+};
+
+class FloorTarget final : public Target {
+ public:
+  FloorTarget(const std::string& binary, int cpu) : process_({binary}, cpu) {
+    unsigned page = 0, sip = 0;
+    if (std::sscanf(process_.readLine().c_str(), "ready %u %u", &page, &sip) != 2) throw std::runtime_error("the floor did not start");
+    page_ = {IpAddress::v4(0x7f000001), static_cast<std::uint16_t>(page)};
+    sip_ = {IpAddress::v4(0x7f000001), static_cast<std::uint16_t>(sip)};
+  }
+  Process& process() override { return process_; }
+  void setUp(Media& media) override {
+    const SrtpKey local = makeKey(), remote = makeKey();
+    Flow flow{.page = std::make_unique<KeysOnly>(local, remote, page_),
+              .pageSocket = media.open(),
+              .farSocket = media.open(),
+              .farTarget = sip_,
+              .pageSsrc = random_.next<std::uint32_t>(),
+              .farSsrc = random_.next<std::uint32_t>()};
+    process_.writeLine(std::to_string(media.sockets().address(flow.pageSocket).port) + " " +
+                       std::to_string(media.sockets().address(flow.farSocket).port) + " " + hex(local) + " " + hex(remote));
+    media.add(std::move(flow));
+  }
+  void begin(Media&) override { process_.writeLine(""); }
+
+ private:
+  SrtpKey makeKey() {
+    SrtpKey key{.profile = SrtpProfile::AeadAes128Gcm, .masterKey = ByteVector(16), .masterSalt = ByteVector(12)};
+    random_.fill(key.masterKey);
+    random_.fill(key.masterSalt);
+    return key;
+  }
+  static std::string hex(const SrtpKey& key) { return crypto::toHex(key.masterKey) + crypto::toHex(key.masterSalt); }
+
+  Process process_;
+  loop::SystemRandom random_;
+  SocketAddress page_, sip_;
+};
+
+}  // namespace
+
+std::unique_ptr<Target> startFloor(const std::string& binary, int cpu) { return std::make_unique<FloorTarget>(binary, cpu); }
+
+}  // namespace crosspoint::bench

@@ -1,0 +1,25 @@
+// What can be measured: a program that relays calls, and how calls are set up through it.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "bench/media.h"
+#include "bench/process.h"
+
+namespace crosspoint::bench {
+
+class Target {
+ public:
+  virtual ~Target() = default;
+  virtual Process& process() = 0;
+  // Sets up one call and adds its flow to `media`. Throws std::runtime_error if that fails.
+  virtual void setUp(Media& media) = 0;
+  // All calls are there: anything that has to be done before media may flow.
+  virtual void begin(Media&) {}
+};
+
+std::unique_ptr<Target> startFloor(const std::string& binary, int cpu);
+// A release build of `crosspoint`; the load program is its SIP server and all of its pages.
+std::unique_ptr<Target> startGateway(const std::string& binary, int cpu, Media& media);
+
+}  // namespace crosspoint::bench
