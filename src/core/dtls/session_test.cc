@@ -165,7 +165,7 @@ TEST(Session, SurvivesTheLossOfEachDatagramOfFragmentedFlights) {
 
 TEST(Session, SurvivesAThirdOfAllBeingLost) {
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
-    test::SeededRandom random(seed);
+    test::SeededRandom random{seed};
     Wire wire;
     wire.lose = [&](int) { return random.below(3) == 0; };
     wire.run();
@@ -351,7 +351,7 @@ TEST(Session, EveryEntryIsHarmlessAfterTheEnd) {
 }
 
 TEST(Session, GarbageDoesNotDisturbAHandshakeOrAConnection) {
-  test::SeededRandom random(7);
+  test::SeededRandom random{7};
   Wire wire;
   const auto throwGarbage = [&] {
     for (int i = 0; i < 50; ++i) {

@@ -2,6 +2,7 @@
 #include "core/dtls/transport.h"
 
 #include <openssl/bio.h>
+#include <openssl/ssl.h>  // and with it struct timeval
 
 #include <algorithm>
 #include <memory>

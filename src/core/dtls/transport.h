@@ -5,14 +5,13 @@
 // so that this clock decides nothing, the timer is always set an hour ahead (see Session), and expire() sets it back to
 // when it is due.
 #pragma once
-#include <sys/time.h>
-
 #include <vector>
 
 #include "base/bytes.h"
 
 struct bio_st;
 struct bio_method_st;
+struct timeval;
 
 namespace crosspoint::dtls {
 

@@ -241,7 +241,7 @@ TEST(Rewriter, ARestoredStreamGoesOn) {
 // Whatever strangers send: no number leaves twice with different content, and none goes back far.
 TEST(Rewriter, NeverUsesANumberForTwoDifferentPackets) {
   for (std::uint64_t seed = 0; seed < 30; ++seed) {
-    test::SeededRandom random(seed);
+    test::SeededRandom random{seed};
     Fixture t;
     std::map<std::int64_t, std::tuple<std::uint32_t, std::uint16_t, std::uint32_t>> used;
     std::int64_t newest = kConfig.firstSequenceNumber;

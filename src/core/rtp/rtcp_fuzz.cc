@@ -29,7 +29,7 @@ void readAll(rtp::CompoundView compound) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const Bytes bytes(data, size);
   if (auto compound = rtp::CompoundView::parse(bytes)) readAll(*compound);
-  test::SeededRandom random(1);
+  test::SeededRandom random{1};
   rtp::RtcpSession session({.cname = "c", .ssrc = 1, .clock = {}}, random, TimePoint{});
   session.addSender(1, 8000);
   session.addSender(0x01020304, 8000);

@@ -165,7 +165,7 @@ TEST(Rtcp, WhatDoesNotFitIsLeftOutWhole) {
 }
 
 TEST(Rtcp, RandomBytesAreReadWithinTheirBounds) {
-  test::SeededRandom random(1);
+  test::SeededRandom random{1};
   int parsed = 0;
   for (int i = 0; i < 100'000; ++i) {
     ByteVector bytes(4 * (1 + random.below(12)));

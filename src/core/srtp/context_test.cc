@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t kRoom = 32;
 
 SrtpKey makeKey(SrtpProfile profile, std::uint64_t seed = 1) {
-  test::SeededRandom random(seed);
+  test::SeededRandom random{seed};
   SrtpKey key{profile, ByteVector(16), ByteVector(profile == SrtpProfile::AeadAes128Gcm ? 12 : 14)};
   random.fill(key.masterKey);
   random.fill(key.masterSalt);
@@ -149,7 +149,7 @@ TEST_P(ContextTest, ABufferWithoutRoomIsRefusedAndLosesNothing) {
 }
 
 TEST_P(ContextTest, GoesOnAcrossTheRolloverWithLossAndDisorder) {
-  test::SeededRandom random(3);
+  test::SeededRandom random{3};
   std::vector<ByteVector> pending;
   int received = 0;
   for (int i = 0; i < 200'000; ++i) {
@@ -182,7 +182,7 @@ TEST_P(ContextTest, ALateStartBeforeTheRolloverIsFollowed) {
 }
 
 TEST_P(ContextTest, AStrangerCannotMakeStreams) {
-  test::SeededRandom random(5);
+  test::SeededRandom random{5};
   for (std::uint32_t ssrc = 0; ssrc < 1000; ++ssrc) {
     ByteVector packet = makeRtp(ssrc, 1);
     random.fill(MutableBytes(packet).subspan(12));
@@ -303,7 +303,7 @@ ByteVector randomRtcp(test::SeededRandom& random, std::uint32_t ssrc) {
 }
 
 TEST_P(ContextTest, WritesByteForByteWhatLibsrtpWritesAcrossRollovers) {
-  test::SeededRandom random(11);
+  test::SeededRandom random{11};
   Oracle oracle(key, ssrc_any_outbound);
   std::uint32_t index = 65'000;
   for (int i = 0; i < 5'000; ++i) {
@@ -317,7 +317,7 @@ TEST_P(ContextTest, WritesByteForByteWhatLibsrtpWritesAcrossRollovers) {
 }
 
 TEST_P(ContextTest, WritesByteForByteTheRtcpThatLibsrtpWrites) {
-  test::SeededRandom random(12);
+  test::SeededRandom random{12};
   Oracle oracle(key, ssrc_any_outbound);
   for (int i = 0; i < 500; ++i) {
     const ByteVector packet = randomRtcp(random, 0x33333333);
@@ -326,7 +326,7 @@ TEST_P(ContextTest, WritesByteForByteTheRtcpThatLibsrtpWrites) {
 }
 
 TEST_P(ContextTest, ReadsWhatLibsrtpWritesWithLossDisorderAndReplays) {
-  test::SeededRandom random(13);
+  test::SeededRandom random{13};
   Oracle writer(key, ssrc_any_outbound);
   Oracle reader(key, ssrc_any_inbound);
   std::uint32_t index = 60'000;
@@ -349,7 +349,7 @@ TEST_P(ContextTest, ReadsWhatLibsrtpWritesWithLossDisorderAndReplays) {
 }
 
 TEST_P(ContextTest, ReadsTheRtcpThatLibsrtpWrites) {
-  test::SeededRandom random(14);
+  test::SeededRandom random{14};
   Oracle writer(key, ssrc_any_outbound);
   for (int i = 0; i < 500; ++i) {
     const ByteVector packet = randomRtcp(random, 0x55555555);

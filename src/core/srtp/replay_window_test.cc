@@ -22,7 +22,7 @@ TEST(ReplayWindow, TakesEachIndexOnceAndNothingOlderThanItself) {
 
 TEST(ReplayWindow, AgreesWithASetOverRandomWalks) {
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
-    test::SeededRandom random(seed);
+    test::SeededRandom random{seed};
     ReplayWindow<128> window;
     std::set<std::uint64_t> seen;
     std::uint64_t newest = 5000;
