@@ -201,7 +201,6 @@ void Call::handleExpired(TimePoint now, ClientRequests::Entry& entry) {
 
 void Call::handleTimeout(TimePoint now) {
   while (auto* entry = requests_.expired(now)) handleExpired(now, *entry);
-  if (provisionalDueAt_ && *provisionalDueAt_ <= now) sendProvisional(now, *lastProvisional_);
   if (serverInvite_ && serverInvite_->deadline <= now) {
     if (state_ == State::Invited) {
       refuseInvite(480);
@@ -211,6 +210,7 @@ void Call::handleTimeout(TimePoint now) {
       withdrawServerInvite(504);
     }
   }
+  if (provisionalDueAt_ && *provisionalDueAt_ <= now) sendProvisional(now, *lastProvisional_);
   if (awaitedAck_ && awaitedAck_->deadline <= now) {
     finishWithBye(now, {.status = 408, .reason = "The answer was never acknowledged"},
                   std::exchange(closingReason_, {}));

@@ -46,7 +46,9 @@ void Dialog::confirm(const Response& response) {
 }
 
 void Dialog::refreshTarget(const Message& message) {
-  if (!message.contacts.empty() && !message.contacts.front().uri.empty()) target_ = message.contacts.front().uri;
+  if (message.contacts.empty() || message.contacts.front().uri.empty()) return;
+  target_ = message.contacts.front().uri;
+  targetKnown_ = true;
 }
 
 bool Dialog::acceptCseq(std::uint32_t cseq) {
@@ -88,6 +90,7 @@ SendAck Dialog::makeAck(std::uint32_t inviteCseq, const std::vector<Authorizatio
 }
 
 Uri Dialog::destination() const {
+  if (routes_.empty() && !targetKnown_) return server_;
   const Uri& next = routes_.empty() ? target_ : routes_.front().uri;
   return next.host.empty() ? server_ : next;
 }

@@ -51,6 +51,7 @@ class Dialog {
   std::string callId_;
   NameAddr local_, remote_, contact_;
   Uri target_, server_;
+  bool targetKnown_ = false;      // the far end has given a Contact
   std::vector<NameAddr> routes_;  // in the order in which our requests name them
   std::uint32_t localCseq_ = 0;
   std::optional<std::uint32_t> remoteCseq_;

@@ -1,0 +1,277 @@
+// REGISTER: digest, refresh, refusal, recovery, removal.
+#include "core/sip/registration.h"
+
+#include <gtest/gtest.h>
+
+#include "core/sip/agent_fixture.h"
+
+namespace crosspoint::sip {
+namespace {
+
+using std::chrono::seconds;
+using test::AgentFixture;
+using test::kStart;
+
+struct RegistrationFixture : AgentFixture {
+  RegistrationId id{};
+  SendRequest start(seconds expires = seconds(600)) {
+    id = agent.registerUser(now, "1020", "auth1020", "secret", expires).value_or(RegistrationId{});
+    return request(Method::Register);
+  }
+  static Response granted(const SendRequest& sent, int expires) {
+    Response response = makeReply(sent, 200);
+    response.contacts = {sent.request.contacts.front()};
+    setParameter(response.contacts[0].parameters, "expires", std::to_string(expires));
+    return response;
+  }
+  void grant(const SendRequest& sent, int expires) { handle(ResponseReceived{sent.id, granted(sent, expires)}); }
+  void establish(int expires = 600) {
+    grant(start(), expires);
+    event<RegistrationSucceeded>();
+  }
+};
+
+TEST(Registration, SaysWhoAndWhereWeAre) {
+  RegistrationFixture t;
+  const auto sent = t.start();
+  EXPECT_EQ(sent.request.uri.toString(), "sip:example.test");
+  EXPECT_EQ(sent.destination.toString(), "sip:192.0.2.9:5060");
+  EXPECT_EQ(sent.request.to.uri.toString(), "sip:1020@example.test");
+  EXPECT_EQ(sent.request.from.uri, sent.request.to.uri);
+  EXPECT_TRUE(sent.request.to.tag.empty());
+  EXPECT_TRUE(sent.request.from.tag.starts_with("w1"));
+  EXPECT_TRUE(sent.request.callId.starts_with("w1"));
+  ASSERT_EQ(sent.request.contacts.size(), 1u);
+  EXPECT_EQ(sent.request.contacts[0].uri.toString(), "sip:1020@192.0.2.1:5070");
+  EXPECT_EQ(sent.request.expires, 600u);
+  EXPECT_EQ(sent.request.userAgent, "Crosspoint");
+  t.grant(sent, 300);
+  EXPECT_EQ(t.event<RegistrationSucceeded>().expires, seconds(300));
+}
+
+TEST(Registration, AnswersAChallengeWithTheNextCSeqAndKeepsAnsweringIt) {
+  RegistrationFixture t;
+  const auto first = t.start();
+  t.challenge(first, 401, "n1");
+  const auto second = t.request(Method::Register);
+  EXPECT_EQ(second.request.cseq, first.request.cseq + 1);
+  EXPECT_EQ(second.request.callId, first.request.callId);
+  ASSERT_EQ(second.request.authorizations.size(), 1u);
+  EXPECT_EQ(test::parameterOf(second.request.authorizations[0], "username"), "\"auth1020\"");
+  t.grant(second, 600);
+  t.event<RegistrationSucceeded>();
+  t.runFor(seconds(600));
+  const auto refresh = t.request(Method::Register);
+  ASSERT_EQ(refresh.request.authorizations.size(), 1u);
+  EXPECT_EQ(test::parameterOf(refresh.request.authorizations[0], "nc"), "00000002");
+}
+
+TEST(Registration, FailsWithTheServersWordsOn403) {
+  RegistrationFixture t;
+  Response refusal = t.makeReply(t.start(), 403);
+  refusal.reason = "No such\r\n subscriber";
+  t.handle(ResponseReceived{ClientTransactionId{1}, refusal});
+  const auto failed = t.event<RegistrationFailed>();
+  EXPECT_EQ(failed.id, t.id);
+  EXPECT_EQ(failed.status, 403);
+  EXPECT_EQ(failed.reason, "No such subscriber");
+  EXPECT_EQ(t.agent.registrationCount(), 0u);
+  EXPECT_EQ(t.agent.unregister(t.now, t.id), std::unexpected(CommandError::UnknownRegistration));
+}
+
+TEST(Registration, FailsOnAWrongPasswordAfterOneAnswer) {
+  RegistrationFixture t;
+  t.challenge(t.start(), 401, "n1");
+  t.challenge(t.request(Method::Register), 401, "n2");
+  EXPECT_EQ(t.event<RegistrationFailed>().status, 401);
+  EXPECT_TRUE(t.silent());
+}
+
+TEST(Registration, FailsWhenNobodyAnswersEvenIfTheTransportForgetsToSay) {
+  RegistrationFixture t;
+  t.start();
+  t.runFor(seconds(60));
+  EXPECT_EQ(t.event<RegistrationFailed>().status, 408);
+  EXPECT_FALSE(t.agent.nextTimeout());
+}
+
+TEST(Registration, FailsAtOnceWhenTheServerCannotBeReached) {
+  RegistrationFixture t;
+  const auto sent = t.start();
+  t.handle(TransactionFailed{sent.id, TransactionFailed::Cause::Transport});
+  EXPECT_EQ(t.event<RegistrationFailed>().status, 503);
+}
+
+TEST(Registration, IsRefreshedInTimeForOneFailedAttempt) {
+  RegistrationFixture t;
+  t.establish(600);
+  while (t.requests.empty() && t.now < kStart + seconds(600)) t.runFor(seconds(1));
+  EXPECT_GE(kStart + seconds(600) - t.now, seconds(40));
+  EXPECT_LE(kStart + seconds(600) - t.now, seconds(120));
+  const auto refresh = t.request(Method::Register);
+  EXPECT_EQ(refresh.request.cseq, 2u);
+  t.grant(refresh, 600);
+  EXPECT_TRUE(t.silent()) << "a plain refresh is silent";
+}
+
+TEST(Registration, DoesNotHammerAServerThatGrantsNothing) {
+  for (const int expires : {0, 1}) {
+    RegistrationFixture t;
+    t.establish(expires);
+    t.runFor(seconds(5) - 1us);
+    EXPECT_TRUE(t.requests.empty());
+    t.runFor(1us);
+    EXPECT_EQ(t.requests.size(), 1u);
+  }
+}
+
+TEST(Registration, RaisesTheIntervalOn423) {
+  RegistrationFixture t;
+  const auto first = t.start(seconds(30));
+  Response brief = t.makeReply(first, 423);
+  brief.minExpires = 120;
+  t.handle(ResponseReceived{first.id, brief});
+  const auto second = t.request(Method::Register);
+  EXPECT_EQ(second.request.expires, 120u);
+  brief.minExpires = 240;
+  t.handle(ResponseReceived{second.id, brief});
+  const auto third = t.request(Method::Register);
+  brief.minExpires = 480;
+  t.handle(ResponseReceived{third.id, brief});
+  EXPECT_EQ(t.event<RegistrationFailed>().status, 423) << "not for ever";
+}
+
+TEST(Registration, ComesBackAfterTheServerWasAway) {
+  RegistrationFixture t;
+  t.establish(100);
+  t.runFor(seconds(60));
+  t.handle(TransactionFailed{t.request(Method::Register).id, TransactionFailed::Cause::Transport});
+  const auto lost = t.event<RegistrationLost>();
+  EXPECT_EQ(lost.id, t.id);
+  EXPECT_EQ(lost.status, 503);
+  int attempts = 0;
+  for (const TimePoint end = t.now + std::chrono::minutes(10); t.now < end; t.runFor(seconds(1))) {
+    if (t.requests.empty()) continue;
+    ++attempts;
+    t.handle(TransactionFailed{t.request(Method::Register).id, TransactionFailed::Cause::Transport});
+  }
+  EXPECT_GE(attempts, 5);
+  EXPECT_LE(attempts, 9) << "ever more slowly";
+  EXPECT_EQ(t.count<RegistrationLost>(), 0u) << "said once";
+  t.runFor(std::chrono::minutes(5));
+  t.grant(t.request(Method::Register), 100);
+  EXPECT_EQ(t.event<RegistrationSucceeded>().id, t.id);
+}
+
+TEST(Registration, WaitsAsLongAsRetryAfterSaysWithinReason) {
+  RegistrationFixture t;
+  t.establish(100);
+  t.runFor(seconds(60));
+  const auto refresh = t.request(Method::Register);
+  Response busy = t.makeReply(refresh, 503);
+  busy.retryAfter = 120;
+  t.handle(ResponseReceived{refresh.id, busy});
+  t.runFor(seconds(119));
+  EXPECT_TRUE(t.requests.empty());
+  t.runFor(seconds(2));
+  Response absurd = t.makeReply(t.request(Method::Register), 503);
+  absurd.retryAfter = 4000000000u;
+  t.handle(ResponseReceived{ClientTransactionId{3}, absurd});
+  t.runFor(std::chrono::hours(1));
+  t.request(Method::Register);
+}
+
+TEST(Registration, IsRemovedWithExpiresZero) {
+  RegistrationFixture t;
+  t.establish();
+  ASSERT_TRUE(t.agent.unregister(t.now, t.id));
+  const auto bye = t.request(Method::Register);
+  EXPECT_EQ(bye.request.expires, 0u);
+  EXPECT_EQ(test::parameterOf({.parameters = bye.request.contacts[0].parameters}, "expires"), "0");
+  t.challenge(bye, 401, "n9");
+  t.respond(t.request(Method::Register), 200);
+  EXPECT_EQ(t.event<RegistrationEnded>().id, t.id);
+  EXPECT_EQ(t.agent.registrationCount(), 0u);
+}
+
+TEST(Registration, EndsThoughTheServerNeverAnswersTheRemoval) {
+  RegistrationFixture t;
+  t.establish();
+  ASSERT_TRUE(t.agent.unregister(t.now, t.id));
+  t.runFor(seconds(40));
+  t.event<RegistrationEnded>();
+  EXPECT_FALSE(t.agent.nextTimeout());
+}
+
+TEST(Registration, RemovedWhileAskingWaitsForTheAnswerFirst) {
+  RegistrationFixture t;
+  const auto first = t.start();
+  ASSERT_TRUE(t.agent.unregister(t.now, t.id));
+  EXPECT_TRUE(t.silent());
+  t.grant(first, 600);
+  EXPECT_EQ(t.count<RegistrationSucceeded>(), 0u);
+  t.respond(t.request(Method::Register), 200);
+  t.event<RegistrationEnded>();
+}
+
+TEST(Registration, RemovedWhileAskingAndRefusedJustEnds) {
+  RegistrationFixture t;
+  const auto first = t.start();
+  ASSERT_TRUE(t.agent.unregister(t.now, t.id));
+  t.respond(first, 403);
+  t.event<RegistrationEnded>();
+  EXPECT_EQ(t.count<RegistrationFailed>(), 0u);
+  EXPECT_EQ(t.agent.registrationCount(), 0u);
+}
+
+TEST(Registration, SigningInAgainContinuesTheSequenceOfTheRemoval) {
+  RegistrationFixture t;
+  t.establish();
+  ASSERT_TRUE(t.agent.unregister(t.now, t.id));
+  const auto removal = t.request(Method::Register);
+  const auto old = t.id;
+  const auto again = t.start();
+  EXPECT_EQ(t.event<RegistrationEnded>().id, old);
+  EXPECT_EQ(again.request.callId, removal.request.callId);
+  EXPECT_GT(again.request.cseq, removal.request.cseq);
+  t.respond(removal, 200);
+  EXPECT_TRUE(t.silent()) << "the answer to the removal is nobody's any more";
+}
+
+TEST(Registration, ForgottenIsSilentForEver) {
+  RegistrationFixture t;
+  t.establish();
+  ASSERT_TRUE(t.agent.forget(t.id));
+  t.runFor(std::chrono::hours(2));
+  EXPECT_TRUE(t.silent());
+  EXPECT_EQ(t.agent.registrationCount(), 0u);
+}
+
+TEST(Registration, OfManyUsersAreRefreshedSpreadOut) {
+  RegistrationFixture t;
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(t.agent.registerUser(t.now, std::to_string(i), {}, {}, seconds(3600)));
+    t.grant(t.request(Method::Register), 3600);
+  }
+  t.runFor(seconds(3000));
+  const auto early = t.requests.size();
+  EXPECT_GT(early, 10u);
+  EXPECT_LT(early, 90u);
+  t.runFor(seconds(560));
+  EXPECT_GE(t.requests.size(), 100u);
+}
+
+TEST(Registration, OneTooManyIsRefusedAndCounted) {
+  Config config = test::defaultConfig();
+  config.limits.registrations = 1;
+  AgentFixture t(config);
+  ASSERT_TRUE(t.agent.registerUser(t.now, "1", {}, {}, seconds(60)));
+  EXPECT_EQ(t.agent.registerUser(t.now, "2", {}, {}, seconds(60)).error(), CommandError::TooMany);
+  EXPECT_EQ(t.agent.counters().registrationsRefusedByLimit, 1u);
+  EXPECT_EQ(t.agent.registerUser(t.now, "", {}, {}, seconds(60)).error(), CommandError::BadParameter);
+  EXPECT_EQ(t.agent.registerUser(t.now, std::string(300, 'x'), {}, {}, seconds(60)).error(),
+            CommandError::BadParameter);
+}
+
+}  // namespace
+}  // namespace crosspoint::sip

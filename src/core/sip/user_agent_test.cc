@@ -1,0 +1,315 @@
+// What goes on inside a call besides offers, and what strangers and mistakes get.
+#include "core/sip/user_agent.h"
+
+#include <gtest/gtest.h>
+
+#include "core/sip/agent_fixture.h"
+
+namespace crosspoint::sip {
+namespace {
+
+using std::chrono::seconds;
+using test::AgentFixture;
+using test::CallFixture;
+
+// ---- Inside a call ----
+
+TEST(UserAgent, ByeOfTheFarEndEndsTheCallWithItsReason) {
+  CallFixture t;
+  t.establishOutgoing();
+  Request bye = t.inDialog(Method::Bye);
+  bye.reasons = {{"Q.850", 16, "Normal\r\n clearing"}};
+  t.receive(std::move(bye));
+  EXPECT_EQ(t.response().response.status, 200);
+  const auto ended = t.event<Ended>();
+  EXPECT_TRUE(ended.byRemote);
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_EQ(ended.cause, 16u);
+  EXPECT_EQ(ended.reason, "Normal clearing");
+  EXPECT_EQ(ended.phase, CallPhase::Established);
+  t.expectNothingLeftAfter(seconds(0));
+}
+
+TEST(UserAgent, TwoByesThatCrossAreBothAnswered) {
+  CallFixture t;
+  t.establishIncoming();
+  ASSERT_TRUE(t.agent.hangUp(t.now, t.call, Reason{"SIP", 503, "no media"}));
+  const auto ours = t.request(Method::Bye);
+  EXPECT_EQ(ours.request.reasons.at(0).text, "no media");
+  t.receive(t.inDialog(Method::Bye));
+  EXPECT_EQ(t.response().response.status, 200);
+  EXPECT_EQ(t.count<Ended>(), 1u);
+  t.respond(ours, 481);
+  t.expectNothingLeftAfter(seconds(0));
+}
+
+TEST(UserAgent, AByeThatIsNeverAnsweredLeavesNothingBehind) {
+  CallFixture t;
+  t.establishIncoming();
+  ASSERT_TRUE(t.agent.hangUp(t.now, t.call));
+  t.event<Ended>();
+  t.expectNothingLeftAfter(seconds(35));
+}
+
+TEST(UserAgent, AnInfoWithoutAnswerHoldsUpNeitherInfosNorTheBye) {
+  CallFixture t;
+  t.establishOutgoing();
+  ASSERT_TRUE(t.agent.sendInfo(t.now, t.call, "text/plain", "one", {{"X-Kind", "a"}}));
+  ASSERT_TRUE(t.agent.sendInfo(t.now, t.call, "text/plain", "two"));
+  const auto one = t.request(Method::Info);
+  const auto two = t.request(Method::Info);
+  EXPECT_EQ(one.request.body, "one");
+  EXPECT_EQ(one.request.extraHeaders.at(0).name, "X-Kind");
+  EXPECT_EQ(two.request.cseq, one.request.cseq + 1);
+  ASSERT_TRUE(t.agent.hangUp(t.now, t.call));
+  const auto bye = t.request(Method::Bye);
+  EXPECT_EQ(bye.request.cseq, two.request.cseq + 1);
+  t.event<Ended>();
+  t.respond(bye, 200);
+  t.expectNothingLeftAfter(seconds(0));
+}
+
+TEST(UserAgent, AnInfoThatFailsIsToldAndTheCallGoesOn) {
+  CallFixture t;
+  t.establishOutgoing();
+  ASSERT_TRUE(t.agent.sendInfo(t.now, t.call, "text/plain", "x"));
+  t.respond(t.request(Method::Info), 415);
+  EXPECT_EQ(t.event<InfoFailed>().status, 415);
+  ASSERT_TRUE(t.agent.sendInfo(t.now, t.call, "text/plain", "y"));
+  t.runFor(seconds(60));
+  EXPECT_EQ(t.event<InfoFailed>().status, 408);
+  ASSERT_TRUE(t.agent.sendInfo(t.now, t.call, "text/plain", "z"));
+  t.requests.clear();
+  EXPECT_EQ(t.count<Ended>(), 0u);
+}
+
+TEST(UserAgent, AnInfoAnsweredWith481EndsTheCall) {
+  CallFixture t;
+  t.establishOutgoing();
+  ASSERT_TRUE(t.agent.sendInfo(t.now, t.call, "text/plain", "x"));
+  t.respond(t.request(Method::Info), 481);
+  EXPECT_EQ(t.event<Ended>().status, 481);
+}
+
+TEST(UserAgent, UnansweredInfosAreBounded) {
+  CallFixture t;
+  t.establishOutgoing();
+  std::size_t sent = 0;
+  while (sent < 1000 && t.agent.sendInfo(t.now, t.call, "text/plain", "x")) ++sent;
+  EXPECT_EQ(sent, Limits{}.requestsPerCall);
+  EXPECT_EQ(t.agent.sendInfo(t.now, t.call, "text/plain", "x").error(), CommandError::TooMany);
+  EXPECT_TRUE(t.agent.hangUp(t.now, t.call)) << "but the BYE always goes";
+  t.request(Method::Bye);
+}
+
+TEST(UserAgent, InfoAndNotifyOfTheFarEndAreHandedUp) {
+  CallFixture t;
+  t.establishIncoming();
+  Request info = t.inDialog(Method::Info);
+  info.contentType = "application/octet-stream";
+  info.body = "a=1&b=2";
+  t.receive(std::move(info));
+  EXPECT_EQ(t.response().response.status, 200);
+  const auto received = t.event<InfoReceived>();
+  EXPECT_EQ(received.contentType, "application/octet-stream");
+  EXPECT_EQ(received.body, "a=1&b=2");
+  for (const char* event : {"talk", "Hold;id=3"}) {
+    Request notify = t.inDialog(Method::Notify);
+    notify.event = event;
+    t.receive(std::move(notify));
+    EXPECT_EQ(t.response().response.status, 200);
+  }
+  EXPECT_EQ(t.event<NotifyReceived>().event, "talk");
+  EXPECT_EQ(t.event<NotifyReceived>().event, "hold");
+}
+
+TEST(UserAgent, NotifyReachesACallThatStillRings) {
+  CallFixture t;
+  t.startIncoming();
+  ASSERT_TRUE(t.agent.ring(t.now, t.call));
+  t.ourTag = t.response().response.to.tag;
+  Request notify = t.inDialog(Method::Notify);
+  notify.event = "talk";
+  t.receive(std::move(notify));
+  EXPECT_EQ(t.event<NotifyReceived>().event, "talk");
+}
+
+TEST(UserAgent, AnUnknownEventGets489WithWhatWeKnow) {
+  CallFixture t;
+  t.establishIncoming();
+  Request notify = t.inDialog(Method::Notify);
+  notify.event = "presence";
+  t.receive(std::move(notify));
+  const auto response = t.response();
+  EXPECT_EQ(response.response.status, 489);
+  EXPECT_EQ(response.response.allowEvents, (std::vector<std::string>{"talk", "hold"}));
+}
+
+TEST(UserAgent, OptionsIsAnsweredInsideAndOutsideOfADialog) {
+  CallFixture t;
+  t.establishIncoming();
+  t.receive(t.inDialog(Method::Options));
+  EXPECT_EQ(t.response().response.status, 200);
+  Request options = t.inDialog(Method::Options);
+  options.to.tag.clear();
+  t.receive(std::move(options));
+  const auto response = t.response();
+  EXPECT_EQ(response.response.status, 200);
+  EXPECT_FALSE(response.response.to.tag.empty());
+  EXPECT_FALSE(response.response.allow.empty());
+}
+
+TEST(UserAgent, ARequestOlderThanTheLastGets500) {
+  CallFixture t;
+  t.establishIncoming();
+  Request info = t.inDialog(Method::Info);
+  t.receive(info);
+  t.response();
+  t.receive(info);
+  EXPECT_EQ(t.response().response.status, 500);
+  EXPECT_EQ(t.count<InfoReceived>(), 1u);
+}
+
+TEST(UserAgent, MethodsThatWeDoNotHaveGet405Or501InsideAndOutside) {
+  CallFixture t;
+  t.establishIncoming();
+  for (const Method method : {Method::Register, Method::Refer, Method::Subscribe, Method::Message, Method::Other}) {
+    Request request = t.inDialog(method);
+    if (method == Method::Other) request.methodName = "DANCE";
+    t.receive(request);
+    request.to.tag.clear();
+    t.receive(std::move(request));
+    const int expected = method == Method::Other ? 501 : 405;
+    for (int i = 0; i < 2; ++i) {
+      const auto response = t.response();
+      EXPECT_EQ(response.response.status, expected);
+      EXPECT_FALSE(response.response.allow.empty());
+    }
+  }
+}
+
+TEST(UserAgent, CredentialsOfAnIncomingCallAnswerChallengesToItsBye) {
+  CallFixture t;
+  t.establishIncoming();
+  ASSERT_TRUE(t.agent.setCredentials(t.call, {"1020", "secret"}));
+  ASSERT_TRUE(t.agent.hangUp(t.now, t.call));
+  t.challenge(t.request(Method::Bye), 407, "n");
+  EXPECT_EQ(t.request(Method::Bye).request.authorizations.size(), 1u);
+}
+
+// ---- Strangers and mistakes ----
+
+TEST(UserAgent, RequestsOfUnknownDialogsGet481) {
+  CallFixture t;
+  t.establishIncoming();
+  for (const Method method : {Method::Bye, Method::Info, Method::Notify, Method::Invite, Method::Options}) {
+    Request otherTag = t.inDialog(method);
+    otherTag.to.tag = "w1nobody";
+    t.receive(std::move(otherTag));
+    EXPECT_EQ(t.response().response.status, 481);
+    Request otherCallId = t.inDialog(method);
+    otherCallId.callId = "other";
+    t.receive(std::move(otherCallId));
+    EXPECT_EQ(t.response().response.status, 481);
+    Request otherFarEnd = t.inDialog(method);
+    otherFarEnd.from.tag = "other";
+    t.receive(std::move(otherFarEnd));
+    EXPECT_EQ(t.response().response.status, 481);
+  }
+  for (const Method method : {Method::Bye, Method::Info, Method::Notify, Method::Prack, Method::Update}) {
+    Request outside = t.inDialog(method);
+    outside.to.tag.clear();
+    t.receive(std::move(outside));
+    EXPECT_EQ(t.response().response.status, 481);
+  }
+  EXPECT_TRUE(t.events.empty());
+  EXPECT_EQ(t.agent.counters().strayRequests, 20u);
+}
+
+TEST(UserAgent, MalformedRequestsAreAnsweredAndCounted) {
+  const auto statusOf = [](auto&& spoil) {
+    AgentFixture t;
+    Request invite = t.inviteRequest();
+    spoil(invite);
+    t.receive(std::move(invite));
+    EXPECT_EQ(t.count<IncomingCall>(), 0u);
+    return t.response().response.status;
+  };
+  EXPECT_EQ(statusOf([](Request& r) { r.from.tag.clear(); }), 400);
+  EXPECT_EQ(statusOf([](Request& r) { r.callId.clear(); }), 400);
+  EXPECT_EQ(statusOf([](Request& r) { r.callId = std::string(100000, 'x'); }), 400);
+  EXPECT_EQ(statusOf([](Request& r) { r.from.tag = std::string(100000, 'x'); }), 400);
+  EXPECT_EQ(statusOf([](Request& r) { r.cseq = 0xffffffff; }), 400);
+  EXPECT_EQ(statusOf([](Request& r) { r.contacts.clear(); }), 400);
+  EXPECT_EQ(statusOf([](Request& r) { r.contacts[0].uri = {}; }), 400);
+  EXPECT_EQ(statusOf([](Request& r) { r.body = std::string(kBodyBytesMax + 1, 'x'); }), 413);
+  EXPECT_EQ(statusOf([](Request& r) { r.contentType = "multipart/mixed"; }), 415);
+  EXPECT_EQ(statusOf([](Request& r) { r.require = {"100rel"}; }), 420);
+  EXPECT_EQ(statusOf([](Request& r) { r.to.tag = "unknown"; }), 481);
+}
+
+TEST(UserAgent, CSeqZeroIsANumberLikeAnyOther) {
+  AgentFixture t;
+  Request invite = t.inviteRequest();
+  invite.cseq = 0;
+  t.receive(std::move(invite));
+  EXPECT_EQ(t.count<IncomingCall>(), 1u);
+}
+
+TEST(UserAgent, AcksCancelsAndResponsesOfNobodyAreIgnored) {
+  CallFixture t;
+  t.establishIncoming();
+  t.handle(CancelReceived{ServerTransactionId{4711}, {}});
+  Request ack = t.inDialog(Method::Ack);
+  ack.to.tag.clear();
+  t.handle(AckReceived{ack});
+  t.handle(AckReceived{});
+  t.handle(TransactionFailed{ClientTransactionId{4711}});
+  t.handle(ResponseReceived{ClientTransactionId{4711}, {}});
+  t.handle(RequestReceived{ServerTransactionId{5}, t.inDialog(Method::Ack), {}});
+  EXPECT_TRUE(t.silent());
+  EXPECT_EQ(t.agent.counters().strayResponses, 1u);
+}
+
+TEST(UserAgent, ResponsesWithAbsurdStatusAreIgnored) {
+  CallFixture t;
+  const auto invite = t.startCall();
+  for (const int status : {-1, 0, 99, 700, 100000}) {
+    Response response = t.makeReply(invite, 200, "far", "answer");
+    response.status = status;
+    t.handle(ResponseReceived{invite.id, response});
+  }
+  EXPECT_TRUE(t.silent());
+  EXPECT_EQ(t.agent.callCount(), 1u);
+}
+
+TEST(UserAgent, A200WithoutToTagOrContactStillMakesACallThatCanBeEnded) {
+  CallFixture t;
+  const auto invite = t.startCall();
+  Response answer = t.makeReply(invite, 200, "", "answer");
+  answer.contacts.clear();
+  t.handle(ResponseReceived{invite.id, answer});
+  t.event<Answered>();
+  EXPECT_EQ(t.ack().destination.toString(), "sip:192.0.2.9:5060");
+  ASSERT_TRUE(t.agent.reInvite(t.now, t.call, "hold"));
+  const auto reInvite = t.request(Method::Invite);
+  t.handle(ResponseReceived{reInvite.id, t.makeReply(reInvite, 200, "", "held")});
+  EXPECT_EQ(t.event<OfferAnswered>().sdp, "held");
+  ASSERT_TRUE(t.agent.hangUp(t.now, t.call));
+  t.respond(t.request(Method::Bye), 200);
+  t.expectNothingLeftAfter(seconds(0));
+}
+
+TEST(UserAgent, HandleTimeoutIsHarmlessEarlyAndLate) {
+  CallFixture t;
+  t.startCall();
+  for (int i = 0; i < 3; ++i) t.agent.handleTimeout(t.now);
+  EXPECT_TRUE(t.silent());
+  t.agent.handleTimeout(t.now + std::chrono::hours(100));
+  EXPECT_EQ(t.event<Ended>().status, 408);
+  t.agent.handleTimeout(t.now + std::chrono::hours(200));
+  EXPECT_EQ(t.agent.callCount(), 0u);
+}
+
+}  // namespace
+}  // namespace crosspoint::sip
