@@ -87,7 +87,7 @@ void ServerSide::accept(MessagePointer message, Request&& request, unsigned work
   transaction->isInvite = request.method == Method::Invite;
   // A core that never answers must not cost us the transaction.
   const Duration life = transaction->isInvite ? config_.inviteMax : kTimerFactor * config_.t1;
-  transaction->timer = timers_.after(life, [this, id] { forget(id); });
+  transaction->timer = timers_.after(life, [this, id] { giveUp(id); });
   nta_incoming_bind(transaction->incoming, &ServerSide::handleAckOrCancel, transaction.get());
   transactions_.emplace(id, std::move(transaction));
   deliver_(worker, RequestReceived{ServerTransactionId{id}, std::move(request), source});
@@ -130,6 +130,14 @@ void ServerSide::send(unsigned worker, const SendResponse& message) {
   if (!transaction.isInvite || status >= 300 || !complete) return forget(transaction.id);
   transaction.answered = true;
   timers_.cancel(transaction.timer);  // from here on nta's timer H
+}
+
+// nta sends 500 to whoever is still waiting, but keeps a 408 to a non-INVITE request for itself (RFC 4320 §4.2).
+void ServerSide::giveUp(std::uint64_t id) {
+  const auto found = transactions_.find(id);
+  if (found == transactions_.end()) return;
+  if (!found->second->isInvite) nta_incoming_treply(found->second->incoming, SIP_408_REQUEST_TIMEOUT, TAG_END());
+  forget(id);
 }
 
 void ServerSide::forget(std::uint64_t id) {

@@ -104,13 +104,11 @@ bool Proxy::isLoop(const sip_t* request, const std::string& mark) const {
   return false;
 }
 
-void Proxy::addRecordRoute(msg_t* message, const std::string& nextHop) {
+void Proxy::addRecordRoute(msg_t* message, const std::string& in, const std::string& out) {
   const auto route = [this](const std::string& transport) {
     return "<sip:" + config_.self.toString() + (transport == "tcp" ? ";transport=tcp" : "") + ";lr>";
   };
   sip_t* sip = sip_object(message);
-  const std::string in = transportOf(agent_, message);
-  const std::string out = transportOfUri(nextHop);
   sip_add_make(message, sip, sip_record_route_class, route(in).c_str());
   // RFC 5658: one for each side where the transport changes.
   if (in != out) sip_add_make(message, sip, sip_record_route_class, route(out).c_str());
@@ -146,7 +144,9 @@ bool Proxy::addBranch(Context& context, const Target& target) {
   if (!copy) return false;
   const sip_method_t method = sip_object(copy.get())->sip_request->rq_method;
   const bool startsDialog = method == sip_method_invite || method == sip_method_subscribe || method == sip_method_refer;
-  if (startsDialog) addRecordRoute(copy.get(), target.nextHop);
+  if (startsDialog) {
+    addRecordRoute(copy.get(), transportOf(agent_, context.request.get()), transportOfUri(target.nextHop));
+  }
   const std::string id = "z9hG4bK" +
                          md5Hex(config_.secret + ":" + std::to_string(context.id) + ":" +
                                 std::to_string(context.branches.size()) + ":" + context.mark)

@@ -63,7 +63,8 @@ class Proxy {
   static int handleAckOrCancel(void* context, nta_incoming_t*, const sip_t* message);
   bool addBranch(Context& context, const Target& target);
   MessagePointer copyFor(msg_t* request, const Target& target);
-  void addRecordRoute(msg_t* message, const std::string& nextHop);
+  // `in` and `out`: the transports over which it came and goes.
+  void addRecordRoute(msg_t* message, const std::string& in, const std::string& out);
   void handleFinal(Context& context, Branch& branch, const sip_t* message);
   void handleAnswer(Context& context);
   void cancelBranches(Context& context);

@@ -158,9 +158,15 @@ Target Router::targetOf(const Binding& binding) const {
   const auto hop = [](const SocketAddress& address, const std::string& transport) {
     return "sip:" + address.toString() + ";transport=" + transport;
   };
-  Target target{.requestUri = binding.contact.toString(), .nextHop = {}, .fallback = nextHopOf(binding.contact)};
-  // The flow that the REGISTER came over reaches a phone behind a NAT, and over TCP also one that does not listen.
-  target.nextHop = hop(binding.source, binding.transport == "tcp" ? "tcp" : "udp");
+  Target target{.requestUri = binding.contact.toString(), .nextHop = nextHopOf(binding.contact), .fallback = {}};
+  const auto named = addressOf(binding.contact.host);
+  if (binding.transport == "tcp") {
+    // The connection of the REGISTER, if it still stands, reaches also a phone that does not listen.
+    target.fallback = std::exchange(target.nextHop, hop(binding.source, "tcp"));
+  } else if (!named || *named != binding.source.ip) {
+    // A Contact that names another address than the one it came from is one behind a NAT.
+    target.nextHop = hop(binding.source, "udp");
+  }
   return target;
 }
 
