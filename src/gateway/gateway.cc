@@ -42,8 +42,7 @@ std::string findRoot(const std::string& configured) {
   std::error_code error;
   const auto program = fs::read_symlink("/proc/self/exe", error).parent_path();
   const auto current = fs::current_path(error);
-  for (const auto& folder : {program / "../../web/dist", program / "../share/crosspoint/web", program / "web",
-                             current / "web/dist", current / "web"}) {
+  for (const auto& folder : {program / "../web", program / "../share/crosspoint/web", current / "build/web"}) {
     if (fs::is_regular_file(folder / "index.html", error)) return fs::canonical(folder, error).string();
   }
   return {};
