@@ -1,0 +1,87 @@
+// The softphone page that the gateway serves, used as a person would: sign in, call, digits, hold, mute, hang up, be called.
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { waitForFrames, waitForSilence, waitForTone } from './support/browser';
+import { until } from './support/wait';
+import { World } from './support/world';
+
+const kLeft = 600;
+const kRight = 1_500;
+
+describe('the softphone page', () => {
+  let world: World;
+  const shown = (page: Page, id: string): Promise<boolean> => page.getByTestId(id).isVisible();
+  const press = (page: Page, id: string): Promise<void> => page.getByTestId(id).click();
+
+  beforeAll(async () => {
+    world = await World.start({ tones: [kLeft, kRight] });
+  });
+  afterAll(() => world?.stop());
+
+  const open = async (browser: number, dn?: string): Promise<Page> => {
+    const page = await world.browsers[browser]!.open(`${world.gateway.url}/`);
+    if (dn) {
+      await page.getByTestId('dn').fill(dn);
+      await press(page, 'sign-in');
+    } else {
+      await press(page, 'anonymous');
+    }
+    await until('signed in', () => shown(page, 'home'));
+    return page;
+  };
+
+  it('calls the echo: hears itself, holds, resumes, mutes, sends digits, hangs up', async () => {
+    const page = await open(0, '1001');
+    await press(page, 'quick-echo');
+    await waitForTone(page, kLeft);
+    await press(page, 'hold');
+    await waitForSilence(page);
+    await press(page, 'hold');
+    await waitForTone(page, kLeft);
+    await press(page, 'mute');
+    await waitForSilence(page);
+    await press(page, 'mute');
+    await waitForTone(page, kLeft);
+    await press(page, 'keypad-toggle');
+    await press(page, 'digit-5');
+    await until('the digit is shown', async () => (await page.getByTestId('digits-sent').textContent())?.includes('5'));
+    await press(page, 'hang-up');
+    await until('back at the dialler', () => shown(page, 'home'));
+    await page.close();
+  });
+
+  it('a guest sees and hears itself through the gateway', async () => {
+    const page = await open(0);
+    await press(page, 'quick-self');
+    await waitForTone(page, kLeft);
+    await waitForFrames(page, 20);
+    await press(page, 'hang-up');
+    await until('back at the dialler', () => shown(page, 'home'));
+    await page.close();
+  });
+
+  it('two pages call each other with video, one rejects, one accepts', async () => {
+    const [left, right] = await Promise.all([open(0, '1001'), open(1, '1002')]);
+    await left.getByTestId('dial-number').fill('1002');
+    await press(left, 'call-video');
+    await until('it rings', () => shown(right, 'incoming'));
+    expect(await right.getByTestId('incoming-peer').textContent()).toContain('1001');
+    await press(right, 'reject');
+    await until('the caller is told', () => shown(left, 'notice'));
+    await until('back at the dialler', () => shown(left, 'home'));
+
+    await left.getByTestId('dial-number').fill('1002');
+    await press(left, 'call-video');
+    await until('it rings', () => shown(right, 'incoming'));
+    await press(right, 'accept-video');
+    await Promise.all([waitForTone(left, kRight), waitForTone(right, kLeft)]);
+    await Promise.all([waitForFrames(left, 20), waitForFrames(right, 20)]);
+    // The picture of the README: CROSSPOINT_PICTURE=docs/images/page.png ./test softphone
+    const picture = process.env['CROSSPOINT_PICTURE'];
+    if (picture) await left.screenshot({ path: picture });
+    await press(right, 'hang-up');
+    await until('back at the dialler', () => shown(left, 'home'));
+    expect(world.browsers.flatMap((browser) => browser.errors)).toEqual([]);
+    await Promise.all([left.close(), right.close()]);
+  });
+});
