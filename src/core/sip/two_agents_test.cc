@@ -1,0 +1,177 @@
+// Two user agents back to back under random commands, loss, delay, reordering and challenges: nothing gets stuck,
+// nothing is left.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <vector>
+
+#include "core/sip/agent_network.h"
+
+namespace crosspoint::sip {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using test::AgentNetwork;
+using test::kStart;
+using test::NetworkFaults;
+
+// Owners of calls that do anything at any time.
+struct RandomOwners {
+  RandomOwners(std::uint64_t seed, NetworkFaults faults) : network(seed, faults) {
+    network.onEvent = [this](int side, const Event& event) { handle(side, event); };
+  }
+
+  AgentNetwork network;
+  std::array<std::set<CallId>, 2> live, ended;
+  std::size_t answered = 0, started = 0, reOffers = 0;
+
+  std::uint64_t dice(std::uint64_t bound) { return network.random.below(bound); }
+  UserAgent& agent(int side) { return network.sides[side].agent; }
+
+  void handle(int side, const Event& event) {
+    std::visit(
+        [&](const auto& what) {
+          if constexpr (requires { what.call; }) {
+            EXPECT_FALSE(ended[side].contains(what.call)) << "an event after Ended";
+            react(side, what);
+          }
+        },
+        event);
+  }
+  template <typename E>
+  void react(int, const E&) {}
+  void react(int side, const IncomingCall& incoming) {
+    live[side].insert(incoming.call);
+    const auto id = incoming.call;
+    if (dice(2))
+      network.after(milliseconds(dice(500)), [=, this] { static_cast<void>(agent(side).ring(network.now, id)); });
+    if (dice(3) == 0) {
+      network.after(milliseconds(dice(900)),
+                    [=, this] { static_cast<void>(agent(side).progress(network.now, id, "early")); });
+    }
+    network.after(milliseconds(dice(3000)), [=, this] {
+      if (dice(8) == 0)
+        static_cast<void>(agent(side).reject(network.now, id, 486));
+      else if (dice(20) != 0)
+        static_cast<void>(agent(side).accept(network.now, id, "session"));
+    });
+  }
+  void react(int side, const Answered& event) {
+    ++answered;
+    if (event.isOffer) later(side, event.call);
+  }
+  void react(int side, const OfferReceived& event) {
+    ++reOffers;
+    later(side, event.call);
+  }
+  void react(int side, const Ended& event) {
+    live[side].erase(event.call);
+    EXPECT_TRUE(ended[side].insert(event.call).second) << "Ended twice";
+    EXPECT_EQ(agent(side).hangUp(network.now, event.call).error(), CommandError::UnknownCall);
+  }
+  void later(int side, CallId id) {
+    network.after(milliseconds(dice(1500)), [=, this] {
+      if (dice(10) == 0)
+        static_cast<void>(agent(side).rejectOffer(network.now, id, 488));
+      else if (dice(15) != 0)
+        static_cast<void>(agent(side).answerOffer(network.now, id, "answer"));
+    });
+  }
+
+  void start(int side) {
+    ++started;
+    std::optional<std::string> sdp;
+    if (dice(4)) sdp = "offer";
+    const auto call = agent(side).invite(
+        network.now, {.fromUser = "1020", .to = "1021", .credentials = {"1020", "secret"}, .sdp = std::move(sdp)});
+    if (call) live[side].insert(*call);
+  }
+  void disturb(int side) {
+    if (live[side].empty()) return start(side);
+    auto it = live[side].begin();
+    std::advance(it, static_cast<std::ptrdiff_t>(dice(live[side].size())));
+    const CallId id = *it;
+    std::optional<std::string> sdp;
+    if (dice(4)) sdp = "offer";
+    switch (dice(12)) {
+      case 0:
+      case 1:
+        static_cast<void>(agent(side).hangUp(network.now, id));
+        break;
+      case 2:
+      case 3:
+      case 4:
+      case 5:
+        static_cast<void>(agent(side).reInvite(network.now, id, std::move(sdp)));
+        break;
+      case 6:
+      case 7:
+        static_cast<void>(agent(side).sendInfo(network.now, id, "text/plain", "x"));
+        break;
+      case 8:
+        static_cast<void>(agent(side).setCredentials(id, {"1020", "secret"}));
+        break;
+      case 9:
+        static_cast<void>(agent(side).accept(network.now, id, "session"));
+        break;
+      default:
+        start(side);
+    }
+  }
+  void run(Duration duration) {
+    const TimePoint end = network.now + duration;
+    while (network.now < end) {
+      disturb(static_cast<int>(dice(2)));
+      network.drain();
+      network.runUntil(network.now + milliseconds(dice(2000)));
+    }
+    // Twice: an INVITE on its way becomes a call after the first time, and its BYE may be lost.
+    for (int round : {0, 1}) {
+      for (int side : {0, 1}) {
+        for (const CallId id : std::set(live[side])) static_cast<void>(agent(side).hangUp(network.now, id));
+      }
+      network.drain();
+      network.runUntil(network.now + minutes(5 + round));
+    }
+  }
+};
+
+void runSeed(std::uint64_t seed, NetworkFaults faults) {
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  RandomOwners t(seed, faults);
+  t.run(minutes(2));
+  for (int side : {0, 1}) {
+    EXPECT_TRUE(t.live[side].empty());
+    EXPECT_EQ(t.agent(side).callCount(), 0u);
+    EXPECT_FALSE(t.agent(side).nextTimeout().has_value());
+    EXPECT_EQ(t.network.sides[side].rules.unansweredRequests(), 0u);
+  }
+  EXPECT_GT(t.started, 5u);
+}
+
+// CROSSPOINT_SEEDS asks for more than the usual number, CROSSPOINT_SEED for one.
+void runSeeds(NetworkFaults faults) {
+  if (const char* one = std::getenv("CROSSPOINT_SEED")) return runSeed(std::strtoull(one, nullptr, 10), faults);
+  const char* many = std::getenv("CROSSPOINT_SEEDS");
+  const std::uint64_t count = many != nullptr ? std::strtoull(many, nullptr, 10) : 60;
+  for (std::uint64_t seed = 1; seed <= count && !testing::Test::HasFailure(); ++seed) runSeed(seed, faults);
+}
+
+TEST(TwoAgents, EndEveryCallOnAGoodNetwork) { runSeeds({}); }
+TEST(TwoAgents, EndEveryCallThroughAProxyThatChallenges) { runSeeds({.challengePercent = 60}); }
+TEST(TwoAgents, EndEveryCallWithLoss) { runSeeds({.lossPercent = 10, .challengePercent = 20}); }
+TEST(TwoAgents, EndEveryCallWithMuchLossAndReordering) {
+  runSeeds({.lossPercent = 30, .challengePercent = 20, .delayMax = seconds(3)});
+}
+
+TEST(TwoAgents, SetUpMostCallsOnAGoodNetwork) {
+  RandomOwners t(99, {});
+  t.run(minutes(20));
+  EXPECT_GT(t.answered * 2, t.started);
+  EXPECT_GT(t.reOffers, 50u);
+}
+
+}  // namespace
+}  // namespace crosspoint::sip
