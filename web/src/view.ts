@@ -161,7 +161,7 @@ export class View {
     this.#drawTimer();
     const running = call.phase !== 'starting';
     toggle('mute', call.muted, running, call.muted ? 'Unmute' : 'Mute');
-    toggle('camera', !(call.video && call.cameraOn), call.phase === 'active', call.video && call.cameraOn ? 'Camera off' : 'Camera on');
+    toggle('camera', call.video && call.cameraOn, call.phase === 'active', 'Camera');
     toggle('hold', call.hold === 'ours', call.phase === 'active', call.hold === 'ours' ? 'Resume' : 'Hold');
     element('digits-toggle', HTMLButtonElement).disabled = call.phase !== 'active';
     element('stats-toggle', HTMLButtonElement).disabled = call.phase !== 'active';
