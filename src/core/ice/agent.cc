@@ -1,12 +1,138 @@
 #include "core/ice/agent.h"
 
+#include <deque>
+
 #include <algorithm>
 
+#include "core/stun/message_view.h"
 #include "core/stun/message_writer.h"
 
 namespace crosspoint::ice {
+
+class Agent::Impl {
+ public:
+  Impl(Config config, Random& random, TimePoint now);
+  void setRemoteCredentials(TimePoint now, const IceCredentials& remote);
+  // Names (mDNS), TCP and components other than 1 are ignored.
+  void addRemoteCandidate(TimePoint now, const Candidate& candidate);
+  // RFC 8445 §9: new credentials of ours; pairs are formed anew when the far end's new ones come.
+  void restart(TimePoint now, const IceCredentials& local);
+
+  // True if it was STUN for this agent, whatever came of it.
+  bool handleDatagram(TimePoint now, SocketId socket, const SocketAddress& remote, Bytes bytes);
+  void handleTimeout(TimePoint now);
+  std::optional<TimePoint> nextTimeout() const;
+  std::optional<Output> pollOutput();
+
+  State state() const { return state_; }
+  const std::optional<IceCredentials>& remoteCredentials() const { return remote_; }
+  void becomeControlling() {
+    if (config_.role == Role::Controlled) switchRole();
+  }
+  Role role() const { return config_.role; }
+  bool gathered() const { return gathered_; }
+  const IceCredentials& localCredentials() const { return config_.local; }
+  const std::vector<Candidate>& localCandidates() const { return localCandidates_; }
+  const std::optional<SelectedPair>& selected() const { return selected_; }
+  std::optional<Duration> roundTripTime() const { return roundTrip_; }
+  // Whether anything but STUN is believed from there. One comparison for the address used last.
+  bool isValidated(SocketId socket, const SocketAddress& remote) const;
+  const Counters& counters() const { return counters_; }
+
+ private:
+  enum class PairState : std::uint8_t { Waiting, InProgress, Succeeded, Failed };
+  struct Pair {
+    std::size_t socket = 0;  // index in config_.sockets
+    Candidate remote;
+    std::uint64_t priority = 0;
+    PairState state = PairState::Waiting;
+    bool triggered = false;     // to be checked before others
+    bool useCandidate = false;  // the next check nominates
+    bool nominated = false;     // the far end's USE-CANDIDATE was seen, or ours was answered
+    stun::TransactionId transaction{};
+    TimePoint sentAt{}, resendAt{};
+    unsigned sends = 0;
+    bool checkNominates = false;  // what the open transaction carried
+  };
+  struct Gather {  // one Binding request to one STUN server
+    std::size_t socket = 0;
+    SocketAddress server;
+    stun::TransactionId transaction{};
+    TimePoint resendAt{};
+    unsigned sends = 0;
+    bool done = false;
+  };
+  struct Consent {
+    TimePoint lastAnswer{}, nextCheck{};
+    std::array<stun::TransactionId, 8> sent{};
+    std::array<TimePoint, 8> sentAt{};
+    std::size_t next = 0;
+  };
+
+  void handleRequest(TimePoint now, std::size_t socket, const SocketAddress& remote, const stun::MessageView& message);
+  void handleResponse(TimePoint now, std::size_t socket, const SocketAddress& remote, const stun::MessageView& message);
+  bool handleGathered(const stun::MessageView& message);
+  bool handleConsent(TimePoint now, const SocketAddress& remote, const stun::MessageView& message);
+  bool resolveConflict(TimePoint now, std::size_t socket, const SocketAddress& remote,
+                       const stun::MessageView& message);
+  void respond(std::size_t socket, const SocketAddress& remote, const stun::MessageView& request);
+  void refuse(std::size_t socket, const SocketAddress& remote, const stun::MessageView& request, stun::ErrorCode code,
+              std::string_view reason);
+  void switchRole();
+  Pair* findPair(std::size_t socket, const SocketAddress& remote);
+  Pair* makePair(std::size_t socket, const Candidate& remote);
+  void pairUp(const Candidate& remote);
+  void sendCheck(TimePoint now, Pair& pair);
+  void sendGather(TimePoint now, Gather& gather);
+  void runChecks(TimePoint now);
+  void nominate(TimePoint now);
+  void select(TimePoint now, const Pair& pair);
+  void runConsent(TimePoint now);
+  void validated(std::size_t socket, const SocketAddress& remote);
+  void setState(State state);
+  std::uint64_t pairPriority(std::uint32_t local, std::uint32_t remote) const;
+  std::uint32_t hostPriority(std::size_t socket) const;
+  stun::TransactionId newTransaction();
+  stun::MessageBuffer makeCheck(const stun::TransactionId& id, std::uint32_t priority, bool useCandidate) const;
+  std::optional<std::size_t> socketIndex(SocketId socket) const;
+  void push(Output output);
+
+  Config config_;
+  Random& random_;
+  State state_ = State::New;
+  std::optional<IceCredentials> remote_;
+  std::vector<Candidate> localCandidates_;
+  std::vector<Candidate> remoteCandidates_;
+  std::vector<Pair> pairs_;
+  std::vector<Gather> gathers_;
+  bool gathered_ = false;
+  std::optional<SelectedPair> selected_;
+  std::uint64_t selectedPriority_ = 0;
+  bool settled_ = false;  // a pair of the present credentials is selected
+  std::optional<TimePoint> firstValidAt_;
+  TimePoint nextCheckAt_{}, checkingSince_{};
+  Consent consent_;
+  std::optional<Duration> roundTrip_;
+  struct Address {
+    SocketId socket;
+    SocketAddress remote;
+  };
+  std::vector<Address> validated_;
+  std::deque<Output> outputs_;
+  Counters counters_;
+};
+
+
 namespace {
 
+// What a far end can make us store. What comes beyond is dropped and counted.
+constexpr std::size_t kRemoteCandidatesMax = 64;
+constexpr std::size_t kPairsMax = 100;  // RFC 8445 §6.1.2.5
+constexpr std::size_t kSocketsMax = 8;
+constexpr std::size_t kServersMax = 4;
+constexpr std::size_t kOutputsMax = 256;
+constexpr unsigned kSendsMax = 7;
+constexpr Duration kRetransmitAfter = std::chrono::milliseconds(200);  // doubled with each; browsers do the same
 constexpr std::size_t kValidatedMax = 16;  // addresses; the oldest makes room
 
 std::uint32_t typePreference(CandidateType type) {  // RFC 8445 §5.1.2.2
@@ -29,9 +155,9 @@ std::uint32_t priorityOf(CandidateType type, std::size_t socket) {  // RFC 8445 
 
 }  // namespace
 
-Agent::Agent(const Config& config, Random& random, TimePoint now) : config_(config), random_(random) {
+Agent::Impl::Impl(Config config, Random& random, TimePoint now) : config_(std::move(config)), random_(random) {
   if (config_.sockets.size() > kSocketsMax) config_.sockets.resize(kSocketsMax);
-  if (config_.stunServers.size() > kStunServersMax) config_.stunServers.resize(kStunServersMax);
+  if (config_.stunServers.size() > kServersMax) config_.stunServers.resize(kServersMax);
   if (config_.tieBreaker == 0) config_.tieBreaker = random_.next<std::uint64_t>();
   for (std::size_t i = 0; i < config_.sockets.size(); ++i) {
     Candidate candidate{.foundation = std::to_string(i + 1),
@@ -52,42 +178,43 @@ Agent::Agent(const Config& config, Random& random, TimePoint now) : config_(conf
   if (gathered_) push(GatheringDone{});
 }
 
-void Agent::push(Output output) {
+void Agent::Impl::push(Output output) {
   if (outputs_.size() >= kOutputsMax && std::holds_alternative<SendDatagram>(output)) {
-    ++counters_.limitsReached;
+    ++counters_.pairsRefused;
     return;
   }
   outputs_.push_back(std::move(output));
 }
 
-std::optional<Output> Agent::pollOutput() {
+std::optional<Output> Agent::Impl::pollOutput() {
   if (outputs_.empty()) return std::nullopt;
   Output next = std::move(outputs_.front());
   outputs_.pop_front();
   return next;
 }
 
-void Agent::setState(State state) {
+void Agent::Impl::setState(State state) {
   if (state_ == state) return;
   state_ = state;
   push(StateChanged{state});
 }
 
-stun::TransactionId Agent::newTransaction() {
+stun::TransactionId Agent::Impl::newTransaction() {
   stun::TransactionId id;
   random_.fill(id);
+  storeBigEndian(id.data(), config_.transactionPrefix);
   return id;
 }
 
-std::uint32_t Agent::hostPriority(std::size_t socket) const { return priorityOf(CandidateType::Host, socket); }
+std::uint32_t Agent::Impl::hostPriority(std::size_t socket) const { return priorityOf(CandidateType::Host, socket); }
 
-std::uint64_t Agent::pairPriority(std::uint32_t local, std::uint32_t remote) const {  // RFC 8445 §6.1.2.3
+std::uint64_t Agent::Impl::pairPriority(std::uint32_t local, std::uint32_t remote) const {  // RFC 8445 §6.1.2.3
   const std::uint64_t g = config_.role == Role::Controlling ? local : remote;
   const std::uint64_t d = config_.role == Role::Controlling ? remote : local;
   return (std::min(g, d) << 32) + 2 * std::max(g, d) + (g > d ? 1 : 0);
 }
 
-std::optional<std::size_t> Agent::socketIndex(SocketId socket) const {
+std::optional<std::size_t> Agent::Impl::socketIndex(SocketId socket) const {
   for (std::size_t i = 0; i < config_.sockets.size(); ++i) {
     if (config_.sockets[i].socket == socket) return i;
   }
@@ -96,7 +223,7 @@ std::optional<std::size_t> Agent::socketIndex(SocketId socket) const {
 
 // ---- parameters ----
 
-void Agent::setRemoteCredentials(TimePoint now, const IceCredentials& remote) {
+void Agent::Impl::setRemoteCredentials(TimePoint now, const IceCredentials& remote) {
   if (remote_ == remote) return;
   const bool restarted = remote_.has_value();
   remote_ = remote;
@@ -110,7 +237,7 @@ void Agent::setRemoteCredentials(TimePoint now, const IceCredentials& remote) {
   if (!selected_ || state_ == State::Failed) setState(State::Checking);
 }
 
-void Agent::addRemoteCandidate(TimePoint now, const Candidate& candidate) {
+void Agent::Impl::addRemoteCandidate(TimePoint now, const Candidate& candidate) {
   if (candidate.transport != CandidateTransport::Udp || candidate.component != 1 || !candidate.hostName.empty() ||
       candidate.address.port == 0 || candidate.address.ip.isUnspecified()) {
     return;
@@ -119,7 +246,7 @@ void Agent::addRemoteCandidate(TimePoint now, const Candidate& candidate) {
     if (known.address == candidate.address) return;
   }
   if (remoteCandidates_.size() >= kRemoteCandidatesMax) {
-    ++counters_.limitsReached;
+    ++counters_.pairsRefused;
     return;
   }
   remoteCandidates_.push_back(candidate);
@@ -127,7 +254,7 @@ void Agent::addRemoteCandidate(TimePoint now, const Candidate& candidate) {
   nextCheckAt_ = std::max(nextCheckAt_, now);
 }
 
-void Agent::restart(TimePoint now, const IceCredentials& local) {
+void Agent::Impl::restart(TimePoint now, const IceCredentials& local) {
   config_.local = local;
   pairs_.clear();
   remoteCandidates_.clear();
@@ -140,16 +267,16 @@ void Agent::restart(TimePoint now, const IceCredentials& local) {
 
 // ---- pairs ----
 
-Agent::Pair* Agent::findPair(std::size_t socket, const SocketAddress& remote) {
+Agent::Impl::Pair* Agent::Impl::findPair(std::size_t socket, const SocketAddress& remote) {
   for (auto& pair : pairs_) {
     if (pair.socket == socket && pair.remote.address == remote) return &pair;
   }
   return nullptr;
 }
 
-Agent::Pair* Agent::makePair(std::size_t socket, const Candidate& remote) {
+Agent::Impl::Pair* Agent::Impl::makePair(std::size_t socket, const Candidate& remote) {
   if (pairs_.size() >= kPairsMax) {
-    ++counters_.limitsReached;
+    ++counters_.pairsRefused;
     return nullptr;
   }
   pairs_.push_back(
@@ -157,14 +284,14 @@ Agent::Pair* Agent::makePair(std::size_t socket, const Candidate& remote) {
   return &pairs_.back();
 }
 
-void Agent::pairUp(const Candidate& remote) {
+void Agent::Impl::pairUp(const Candidate& remote) {
   for (std::size_t i = 0; i < config_.sockets.size(); ++i) {
     if (config_.sockets[i].address.ip.isV4() != remote.address.ip.isV4()) continue;
     if (findPair(i, remote.address) == nullptr) makePair(i, remote);
   }
 }
 
-stun::MessageBuffer Agent::makeCheck(const stun::TransactionId& id, std::uint32_t priority, bool useCandidate) const {
+stun::MessageBuffer Agent::Impl::makeCheck(const stun::TransactionId& id, std::uint32_t priority, bool useCandidate) const {
   stun::MessageBuffer buffer;
   stun::MessageWriter writer(buffer.data, stun::Class::Request, stun::Method::Binding, id);
   writer.addUsername(remote_->ufrag, config_.local.ufrag);
@@ -179,7 +306,7 @@ stun::MessageBuffer Agent::makeCheck(const stun::TransactionId& id, std::uint32_
   return buffer;
 }
 
-void Agent::sendCheck(TimePoint now, Pair& pair) {
+void Agent::Impl::sendCheck(TimePoint now, Pair& pair) {
   if (pair.state != PairState::InProgress) {
     pair.state = PairState::InProgress;
     pair.transaction = newTransaction();
@@ -188,16 +315,15 @@ void Agent::sendCheck(TimePoint now, Pair& pair) {
   }
   pair.triggered = false;
   pair.sentAt = now;
-  pair.resendAt = now + config_.retransmitAfter * (1 << std::min(pair.sends, 4u));
+  pair.resendAt = now + kRetransmitAfter * (1 << std::min(pair.sends, 4u));
   ++pair.sends;
-  ++counters_.checksSent;
-  push(SendDatagram{
+    push(SendDatagram{
       config_.sockets[pair.socket].socket, pair.remote.address,
       makeCheck(pair.transaction, priorityOf(CandidateType::PeerReflexive, pair.socket), pair.checkNominates)});
 }
 
-void Agent::sendGather(TimePoint now, Gather& gather) {
-  if (gather.sends == config_.sendsMax) {
+void Agent::Impl::sendGather(TimePoint now, Gather& gather) {
+  if (gather.sends == kSendsMax) {
     gather.done = true;
     return;
   }
@@ -205,14 +331,14 @@ void Agent::sendGather(TimePoint now, Gather& gather) {
   stun::MessageWriter writer(send.message.data, stun::Class::Request, stun::Method::Binding, gather.transaction);
   writer.addFingerprint();
   send.message.size = static_cast<std::uint16_t>(writer.finish().size());
-  gather.resendAt = now + config_.retransmitAfter * (1 << std::min(gather.sends, 4u));
+  gather.resendAt = now + kRetransmitAfter * (1 << std::min(gather.sends, 4u));
   ++gather.sends;
   push(std::move(send));
 }
 
 // ---- datagrams ----
 
-bool Agent::handleDatagram(TimePoint now, SocketId socket, const SocketAddress& remote, Bytes bytes) {
+bool Agent::Impl::handleDatagram(TimePoint now, SocketId socket, const SocketAddress& remote, Bytes bytes) {
   const auto message = stun::MessageView::parse(bytes);
   const auto index = socketIndex(socket);
   if (!message || !index || message->method() != stun::Method::Binding) {
@@ -227,7 +353,7 @@ bool Agent::handleDatagram(TimePoint now, SocketId socket, const SocketAddress& 
   return true;
 }
 
-void Agent::refuse(std::size_t socket, const SocketAddress& remote, const stun::MessageView& request,
+void Agent::Impl::refuse(std::size_t socket, const SocketAddress& remote, const stun::MessageView& request,
                    stun::ErrorCode code, std::string_view reason) {
   SendDatagram send{config_.sockets[socket].socket, remote, {}};
   stun::MessageWriter writer(send.message.data, stun::Class::Error, stun::Method::Binding, request.transactionId());
@@ -239,7 +365,7 @@ void Agent::refuse(std::size_t socket, const SocketAddress& remote, const stun::
   push(std::move(send));
 }
 
-void Agent::respond(std::size_t socket, const SocketAddress& remote, const stun::MessageView& request) {
+void Agent::Impl::respond(std::size_t socket, const SocketAddress& remote, const stun::MessageView& request) {
   SendDatagram send{config_.sockets[socket].socket, remote, {}};
   stun::MessageWriter writer(send.message.data, stun::Class::Success, stun::Method::Binding, request.transactionId());
   writer.addXorMappedAddress(remote);
@@ -249,7 +375,7 @@ void Agent::respond(std::size_t socket, const SocketAddress& remote, const stun:
   push(std::move(send));
 }
 
-void Agent::switchRole() {
+void Agent::Impl::switchRole() {
   config_.role = config_.role == Role::Controlling ? Role::Controlled : Role::Controlling;
   for (auto& pair : pairs_) {
     pair.priority = pairPriority(hostPriority(pair.socket), pair.remote.priority);
@@ -258,7 +384,7 @@ void Agent::switchRole() {
 }
 
 // RFC 8445 §7.3.1.1. True: the request was refused with 487.
-bool Agent::resolveConflict(TimePoint, std::size_t socket, const SocketAddress& remote,
+bool Agent::Impl::resolveConflict(TimePoint, std::size_t socket, const SocketAddress& remote,
                             const stun::MessageView& message) {
   const bool controlling = config_.role == Role::Controlling;
   const auto theirs = controlling ? message.iceControlling() : message.iceControlled();
@@ -273,13 +399,12 @@ bool Agent::resolveConflict(TimePoint, std::size_t socket, const SocketAddress& 
   return false;
 }
 
-void Agent::handleRequest(TimePoint now, std::size_t socket, const SocketAddress& remote,
+void Agent::Impl::handleRequest(TimePoint now, std::size_t socket, const SocketAddress& remote,
                           const stun::MessageView& message) {
-  ++counters_.requestsReceived;
-  const auto username = message.username();
+    const auto username = message.username();
   if (!username || !message.hasIntegrity() || !username->starts_with(config_.local.ufrag + ":") ||
       !message.verifyIntegrity(asBytes(config_.local.password))) {
-    ++counters_.notAuthentic;
+    ++counters_.wrongIntegrity;
     refuse(socket, remote, message,
            username && message.hasIntegrity() ? stun::ErrorCode::Unauthenticated : stun::ErrorCode::BadRequest,
            "Unauthenticated");
@@ -314,12 +439,11 @@ void Agent::handleRequest(TimePoint now, std::size_t socket, const SocketAddress
   }
 }
 
-void Agent::handleResponse(TimePoint now, std::size_t socket, const SocketAddress& remote,
+void Agent::Impl::handleResponse(TimePoint now, std::size_t socket, const SocketAddress& remote,
                            const stun::MessageView& message) {
-  ++counters_.responsesReceived;
-  if (handleGathered(message) || !remote_) return;
+    if (handleGathered(message) || !remote_) return;
   if (!message.verifyIntegrity(asBytes(remote_->password))) {
-    ++counters_.notAuthentic;
+    ++counters_.wrongIntegrity;
     return;
   }
   if (handleConsent(now, remote, message)) return;
@@ -354,7 +478,7 @@ void Agent::handleResponse(TimePoint now, std::size_t socket, const SocketAddres
   nominate(now);
 }
 
-bool Agent::handleGathered(const stun::MessageView& message) {
+bool Agent::Impl::handleGathered(const stun::MessageView& message) {
   const auto id = message.transactionId();
   const auto gather = std::ranges::find_if(gathers_, [&](const Gather& g) { return !g.done && g.transaction == id; });
   if (gather == gathers_.end()) return false;
@@ -379,7 +503,7 @@ bool Agent::handleGathered(const stun::MessageView& message) {
   return true;
 }
 
-void Agent::validated(std::size_t socket, const SocketAddress& remote) {
+void Agent::Impl::validated(std::size_t socket, const SocketAddress& remote) {
   const SocketId id = config_.sockets[socket].socket;
   if (isValidated(id, remote)) return;
   if (validated_.size() == kValidatedMax) {
@@ -391,14 +515,14 @@ void Agent::validated(std::size_t socket, const SocketAddress& remote) {
   push(PairValidated{id, remote});
 }
 
-bool Agent::isValidated(SocketId socket, const SocketAddress& remote) const {
+bool Agent::Impl::isValidated(SocketId socket, const SocketAddress& remote) const {
   return std::ranges::any_of(validated_, [&](const Address& a) { return a.socket == socket && a.remote == remote; });
 }
 
 // ---- nomination, selection ----
 
 // RFC 8445 §8.1.1, regular nomination: the best valid pair, when no better one can still come or its time is up.
-void Agent::nominate(TimePoint now) {
+void Agent::Impl::nominate(TimePoint now) {
   if (config_.role != Role::Controlling || settled_ || !firstValidAt_) return;
   Pair* best = nullptr;
   bool better = false;
@@ -411,29 +535,29 @@ void Agent::nominate(TimePoint now) {
     better |=
         pair.priority > best->priority && (pair.state == PairState::Waiting || pair.state == PairState::InProgress);
   }
-  if (better && now < *firstValidAt_ + config_.nominateAfter) return;
+  if (better && now < *firstValidAt_ + config_.timers.nominationDelay) return;
   best->useCandidate = true;
   best->state = PairState::Waiting;
   sendCheck(now, *best);
 }
 
-void Agent::select(TimePoint now, const Pair& pair) {
-  const Selected next{config_.sockets[pair.socket].socket, pair.remote.address};
+void Agent::Impl::select(TimePoint now, const Pair& pair) {
+  const SelectedPair next{config_.sockets[pair.socket].socket, pair.remote.address};
   const bool changed = !selected_ || selected_->socket != next.socket || selected_->remote != next.remote;
   settled_ = true;
   selected_ = next;
   selectedPriority_ = pair.priority;
   consent_.lastAnswer = now;
   if (changed || state_ != State::Connected) {
-    consent_.nextCheck = now + config_.consentInterval;
+    consent_.nextCheck = now + config_.timers.consentInterval;
   }
-  if (changed) push(SelectedPairChanged{next.socket, next.remote});
+  if (changed) push(SelectedPairChanged{next});
   setState(State::Connected);
 }
 
 // ---- consent (RFC 7675) ----
 
-bool Agent::handleConsent(TimePoint now, const SocketAddress& remote, const stun::MessageView& message) {
+bool Agent::Impl::handleConsent(TimePoint now, const SocketAddress& remote, const stun::MessageView& message) {
   const auto id = message.transactionId();
   for (std::size_t i = 0; i < consent_.sent.size(); ++i) {
     if (consent_.sent[i] != id || consent_.sentAt[i] == TimePoint{}) continue;
@@ -447,33 +571,33 @@ bool Agent::handleConsent(TimePoint now, const SocketAddress& remote, const stun
   return false;
 }
 
-void Agent::runConsent(TimePoint now) {
+void Agent::Impl::runConsent(TimePoint now) {
   if (!selected_ || !remote_ || (state_ != State::Connected && state_ != State::Disconnected)) return;
-  if (now >= consent_.lastAnswer + config_.consentLifetime) {
+  if (now >= consent_.lastAnswer + config_.timers.consentLifetime) {
     setState(State::Failed);
     return;
   }
-  if (now >= consent_.lastAnswer + config_.disconnectedAfter) setState(State::Disconnected);
+  if (now >= consent_.lastAnswer + config_.timers.disconnectedAfter) setState(State::Disconnected);
   if (now < consent_.nextCheck || !settled_) return;
   const auto id = newTransaction();
   consent_.sent[consent_.next] = id;
   consent_.sentAt[consent_.next] = now;
   consent_.next = (consent_.next + 1) % consent_.sent.size();
   // RFC 7675 §5.1: evenly between 0.8 and 1.2 of the interval.
-  consent_.nextCheck = now + config_.consentInterval * 8 / 10 +
+  consent_.nextCheck = now + config_.timers.consentInterval * 8 / 10 +
                        Duration(static_cast<std::int64_t>(
-                           random_.below(static_cast<std::uint64_t>(config_.consentInterval.count()) * 4 / 10)));
+                           random_.below(static_cast<std::uint64_t>(config_.timers.consentInterval.count()) * 4 / 10)));
   const auto socket = socketIndex(selected_->socket);
   push(SendDatagram{selected_->socket, selected_->remote, makeCheck(id, hostPriority(*socket), false)});
 }
 
 // ---- time ----
 
-void Agent::runChecks(TimePoint now) {
+void Agent::Impl::runChecks(TimePoint now) {
   if (!remote_) return;
   for (auto& pair : pairs_) {
     if (pair.state != PairState::InProgress || pair.resendAt > now) continue;
-    if (pair.sends >= config_.sendsMax) {
+    if (pair.sends >= kSendsMax) {
       pair.state = PairState::Failed;
       pair.useCandidate = false;
     } else {
@@ -491,11 +615,11 @@ void Agent::runChecks(TimePoint now) {
     }
   }
   if (next == nullptr) return;
-  nextCheckAt_ = now + config_.pacing;
+  nextCheckAt_ = now + config_.timers.pacing;
   sendCheck(now, *next);
 }
 
-void Agent::handleTimeout(TimePoint now) {
+void Agent::Impl::handleTimeout(TimePoint now) {
   for (auto& gather : gathers_) {
     if (!gather.done && gather.resendAt <= now) sendGather(now, gather);
   }
@@ -506,10 +630,10 @@ void Agent::handleTimeout(TimePoint now) {
   runChecks(now);
   nominate(now);
   runConsent(now);
-  if (state_ == State::Checking && !selected_ && now >= checkingSince_ + config_.checkingMax) setState(State::Failed);
+  if (state_ == State::Checking && !selected_ && now >= checkingSince_ + config_.timers.patience) setState(State::Failed);
 }
 
-std::optional<TimePoint> Agent::nextTimeout() const {
+std::optional<TimePoint> Agent::Impl::nextTimeout() const {
   std::optional<TimePoint> next;
   for (const auto& gather : gathers_) {
     if (!gather.done) next = earlier(next, gather.resendAt);
@@ -520,7 +644,7 @@ std::optional<TimePoint> Agent::nextTimeout() const {
       if (pair.state == PairState::Waiting && (!settled_ || pair.triggered)) next = earlier(next, nextCheckAt_);
     }
     if (config_.role == Role::Controlling && !settled_ && firstValidAt_) {
-      const TimePoint due = *firstValidAt_ + config_.nominateAfter;
+      const TimePoint due = *firstValidAt_ + config_.timers.nominationDelay;
       const bool waits = std::ranges::none_of(pairs_, &Pair::useCandidate) &&
                          std::ranges::any_of(pairs_, [](const Pair& p) { return p.state == PairState::Succeeded; });
       if (waits) next = earlier(next, due);
@@ -528,11 +652,37 @@ std::optional<TimePoint> Agent::nextTimeout() const {
   }
   if (selected_ && remote_ && (state_ == State::Connected || state_ == State::Disconnected)) {
     if (settled_) next = earlier(next, consent_.nextCheck);
-    next = earlier(next, consent_.lastAnswer + config_.consentLifetime);
-    if (state_ == State::Connected) next = earlier(next, consent_.lastAnswer + config_.disconnectedAfter);
+    next = earlier(next, consent_.lastAnswer + config_.timers.consentLifetime);
+    if (state_ == State::Connected) next = earlier(next, consent_.lastAnswer + config_.timers.disconnectedAfter);
   }
-  if (state_ == State::Checking && !selected_) next = earlier(next, checkingSince_ + config_.checkingMax);
+  if (state_ == State::Checking && !selected_) next = earlier(next, checkingSince_ + config_.timers.patience);
   return next;
 }
+
+Agent::Agent(Config config, Random& random, TimePoint now) : impl_(std::make_unique<Impl>(std::move(config), random, now)) {}
+Agent::~Agent() = default;
+Agent::Agent(Agent&&) noexcept = default;
+Agent& Agent::operator=(Agent&&) noexcept = default;
+void Agent::setRemoteCredentials(TimePoint now, IceCredentials remote) { impl_->setRemoteCredentials(now, remote); }
+void Agent::setRemoteLite(TimePoint) { impl_->becomeControlling(); }
+void Agent::addRemoteCandidate(TimePoint now, const Candidate& candidate) { impl_->addRemoteCandidate(now, candidate); }
+void Agent::endOfRemoteCandidates(TimePoint) {}
+void Agent::restart(TimePoint now, IceCredentials local) { impl_->restart(now, local); }
+bool Agent::handleDatagram(TimePoint now, SocketId socket, const SocketAddress& remote, Bytes datagram) {
+  return impl_->handleDatagram(now, socket, remote, datagram);
+}
+void Agent::handleTimeout(TimePoint now) { impl_->handleTimeout(now); }
+std::optional<Output> Agent::pollOutput() { return impl_->pollOutput(); }
+std::optional<TimePoint> Agent::nextTimeout() const { return impl_->nextTimeout(); }
+State Agent::state() const { return impl_->state(); }
+Role Agent::role() const { return impl_->role(); }
+std::optional<SelectedPair> Agent::selectedPair() const {
+  return impl_->state() == State::Failed ? std::nullopt : impl_->selected();
+}
+std::span<const Candidate> Agent::localCandidates() const { return impl_->localCandidates(); }
+bool Agent::gatheringDone() const { return impl_->gathered(); }
+const IceCredentials& Agent::localCredentials() const { return impl_->localCredentials(); }
+const std::optional<IceCredentials>& Agent::remoteCredentials() const { return impl_->remoteCredentials(); }
+const Counters& Agent::counters() const { return impl_->counters(); }
 
 }  // namespace crosspoint::ice
