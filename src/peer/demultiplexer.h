@@ -20,6 +20,9 @@
 
 namespace crosspoint::peer {
 
+// What a peer whose first ufrag is this puts in front of the transaction ids of its STUN requests.
+std::uint32_t transactionPrefix(std::string_view ufrag);
+
 using PeerHandle = std::uint32_t;  // chosen by the owner; small numbers, used again
 
 class Demultiplexer {
@@ -68,11 +71,15 @@ class Demultiplexer {
   struct Entry {
     std::vector<Key> addresses;       // oldest first
     std::vector<std::string> ufrags;  // oldest first
+    std::uint32_t prefix = 0;
   };
+
+  Entry* entry(PeerHandle handle);
 
   Limits limits_;
   std::unordered_map<Key, PeerHandle, KeyHash> byAddress_;
   std::unordered_map<std::string, PeerHandle, TextHash, std::equal_to<>> byUfrag_;
+  std::unordered_map<std::uint32_t, PeerHandle> byPrefix_;
   std::unordered_map<PeerHandle, Entry> entries_;
 };
 

@@ -167,8 +167,6 @@ class Peer {
   const IceCredentials& localCredentials() const;
   DtlsSetup dtlsSetup() const;  // our role: what to tell the far end
   bool canSend() const;         // a pair is selected and keys are agreed
-  // Of the selected pair, from ICE checks; nothing before the first.
-  std::optional<Duration> roundTripTime() const;
   Counters counters() const;
 
  private:
