@@ -45,6 +45,9 @@ class Layers(unittest.TestCase):
     def test_test_headers_stay_in_tests(self):
         self.refuse("src/base/a.cc", "<gtest/gtest.h>", "is for tests")
         self.assertEqual(check("check_layers", {"src/base/a_test.cc": "#include <gtest/gtest.h>\n"})[0], 0)
+        fixture = {"src/base/fixture.h": "#include <gtest/gtest.h>\n", "src/base/a_test.cc": '#include "base/fixture.h"\n'}
+        self.assertEqual(check("check_layers", fixture)[0], 0)
+        self.assertEqual(check("check_layers", {**fixture, "src/base/a.cc": '#include "base/fixture.h"\n'})[0], 1)
 
     def test_a_folder_that_is_not_listed_is_refused(self):
         self.refuse("src/core/new/a.cc", "<vector>", "not in layers.txt")

@@ -10,6 +10,7 @@ export const kBinary = process.env['CROSSPOINT_BINARY'] ?? fileURLToPath(new URL
 export type Configuration = Record<string, Record<string, string | number | boolean | string[]>>;
 
 const kDefaults: Configuration = {
+  http: { root: fileURLToPath(new URL('../../../build/web', import.meta.url)) },
   rsmp: { 'http-port': 0 },
   'sip-server': { port: 0 },
   media: { workers: 1 },
