@@ -1,3 +1,8 @@
+// Boost 1.81's chunk parser asserts that five bytes follow where three or four can (a body that is only the last chunk,
+// cut behind "0 CR LF" or one byte later): a stranger could end the process with it. What follows the assertion is
+// right for three bytes too. The fuzzer runs with the same setting.
+#define BOOST_DISABLE_ASSERTS
+
 #include "io/http/request_reader.h"
 
 #include <boost/asio/buffer.hpp>
@@ -49,7 +54,7 @@ bool splitTarget(std::string_view target, std::string_view method, std::string& 
 class RequestReader::Parser : public beast::request_parser<beast::string_body> {};
 
 RequestReader::RequestReader(std::size_t headerBytesMax, std::size_t bodyBytesMax)
-    : parser_(std::make_unique<Parser>()), bodyBytesMax_(bodyBytesMax) {
+    : parser_(std::make_unique<Parser>()), headerBytesMax_(headerBytesMax), bodyBytesMax_(bodyBytesMax) {
   parser_->header_limit(static_cast<std::uint32_t>(headerBytesMax));
   parser_->body_limit(bodyBytesMax);
 }
@@ -71,6 +76,8 @@ std::size_t RequestReader::feed(std::string_view bytes) {
     }
     if (count == 0) break;
   }
+  // What the parser leaves is a header, a chunk's first line or a trailer without its end: none may grow for ever.
+  if (state_ == State::Reading && bytes.size() - taken >= headerBytesMax_) fail(431);
   return taken;
 }
 

@@ -41,7 +41,7 @@ class RequestReader {
   void handleHeader();
 
   std::unique_ptr<Parser> parser_;
-  std::size_t bodyBytesMax_;
+  std::size_t headerBytesMax_, bodyBytesMax_;
   State state_ = State::Reading;
   int failure_ = 0;
   bool headerDone_ = false, expectContinue_ = false, keepAlive_ = false;

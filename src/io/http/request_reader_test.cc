@@ -67,6 +67,14 @@ TEST(RequestReader, JoinsAChunkedBody) {
   EXPECT_EQ(outcome.request.body, "BYE ");
 }
 
+TEST(RequestReader, AnEmptyChunkedBodyMayComeInAnyPieces) {
+  const std::string text = "POST /now HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+  for (std::size_t piece = 1; piece < text.size(); ++piece) {
+    EXPECT_EQ(read(text, piece).state, RequestReader::State::Complete) << piece;
+  }
+  EXPECT_EQ(failureOf("POST /now HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nBYE\r\n\r\n"), 400);
+}
+
 TEST(RequestReader, DecodesThePathAndLeavesTheQueryAlone) {
   const auto request = read("GET /a%20b+c?x=%41+1?y HTTP/1.1\r\nHost: a\r\n\r\n").request;
   EXPECT_EQ(request.path, "/a b+c");
@@ -106,6 +114,14 @@ TEST(RequestReader, RefusesTooMuch) {
   EXPECT_EQ(
       failureOf("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n" + std::string(4095, 'x')),
       413);
+  EXPECT_EQ(
+      failureOf("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;" + std::string(kHeaderMax, 'x')),
+      431)
+      << "a chunk's extension";
+  EXPECT_EQ(failureOf("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: " +
+                      std::string(kHeaderMax, 'x')),
+            431)
+      << "a trailer";
   EXPECT_EQ(read("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2048\r\n\r\n" + std::string(2048, 'x')).state,
             RequestReader::State::Complete);
 }
