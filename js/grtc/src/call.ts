@@ -248,7 +248,10 @@ export class Call {
     const current = this.#link;
     const renewed = current === null || this.#environment.renewsConnection();
     const link = renewed ? this.#makeLink() : current;
-    if (renewed) this.#seq = 0;
+    if (renewed) {
+      this.#seq = 0;
+      link.takeLayout(current?.layout() ?? []);
+    }
     this.#pending = { link, seq: this.#seq + 1 };
     const broken = !renewed && (link.iceState === 'disconnected' || link.iceState === 'failed');
     const local = await link.makeOffer(this.#wanted, this.#held, source, broken);

@@ -69,6 +69,19 @@ export class PeerLink {
     this.#connection.close();
   }
 
+  /** The kinds of the sections, in the SDP's order. */
+  layout(): string[] {
+    return this.#connection.getTransceivers().map(({ receiver }) => receiver.track.kind);
+  }
+
+  /**
+   * Before the first offer: sections for the same kinds in the same order as in the connection that this one replaces,
+   * because an offer within a session never drops one (RFC 3264 §8).
+   */
+  takeLayout(kinds: readonly string[]): void {
+    for (const kind of kinds) this.#connection.addTransceiver(kind, { direction: 'inactive' });
+  }
+
   /** An offer for what is wanted, with the candidates gathered within the limit. */
   async makeOffer(
     wanted: WantedMedia,
@@ -163,8 +176,12 @@ export class PeerLink {
       });
       return;
     }
-    await this.#direct(first, direction, held, track);
-    for (const other of others) other.direction = held || direction === null ? 'inactive' : 'recvonly';
+    await this.#direct(first, direction, held, source, track);
+    for (const other of others) {
+      // One that has never been used by the far end stays silent.
+      const used = other.currentDirection !== null && other.currentDirection !== 'inactive';
+      other.direction = held || direction === null || !used ? 'inactive' : 'recvonly';
+    }
   }
 
   async #prepareForAnswer(kind: MediaKind, wanted: MediaConstraint, held: boolean, source: LocalMedia): Promise<void> {
@@ -179,7 +196,7 @@ export class PeerLink {
       }
       return;
     }
-    if (first !== undefined) await this.#direct(first, direction, held, track);
+    if (first !== undefined) await this.#direct(first, direction, held, source, track);
     for (const other of others) other.direction = held ? 'inactive' : 'recvonly';
   }
 
@@ -187,12 +204,14 @@ export class PeerLink {
     transceiver: RTCRtpTransceiver,
     direction: RTCRtpTransceiverDirection | null,
     held: boolean,
+    source: LocalMedia,
     track: MediaStreamTrack | null,
   ): Promise<void> {
     const sends = direction === 'sendrecv' || direction === 'sendonly';
     const wantedTrack = sends ? track : null;
     // While held the track stays in its place: the direction alone silences it.
     if (transceiver.sender.track !== wantedTrack) await transceiver.sender.replaceTrack(wantedTrack);
+    if (wantedTrack !== null && source.stream !== null) transceiver.sender.setStreams(source.stream);
     transceiver.direction = held || direction === null ? 'inactive' : direction;
   }
 

@@ -169,6 +169,24 @@ describe('Renegotiation', () => {
     expect(t.platform.connection.closed).toBe(true);
   });
 
+  it('on a new peer connection keeps every section in its place, also one that is not wanted any more', async () => {
+    const t = await new Fixture().signIn();
+    await t.enableMedia();
+    await t.offer([
+      ['video', 'sendrecv'],
+      ['audio', 'sendrecv'],
+    ]);
+    t.session.acceptCall();
+    await pass(10);
+    t.session.makeOffer(undefined, true, false);
+    await pass(10);
+    expect(directions(t.lastOffer().sdp)).toEqual(['video inactive', 'audio sendrecv']);
+    expect(t.platform.connection.transceivers[1]?.sender).toMatchObject({
+      track: t.platform.streams[0]?.getTracks()[0],
+      streams: [t.platform.streams[0]],
+    });
+  });
+
   it('keeps the peer connection after setRenewSessionOnNeed(false), and seq counts on', async () => {
     const t = new Fixture();
     t.client.setRenewSessionOnNeed(false);

@@ -11,10 +11,15 @@ type Listener = () => void;
 export class FakeSender {
   readonly dtmf: FakeDtmf | null;
   track: FakeTrack | null;
+  streams: unknown[] = [];
 
   constructor(kind: string, track: FakeTrack | null) {
     this.track = track;
     this.dtmf = kind === 'audio' ? new FakeDtmf() : null;
+  }
+
+  setStreams(...streams: unknown[]): void {
+    this.streams = streams;
   }
 
   replaceTrack(track: FakeTrack | null): Promise<void> {
