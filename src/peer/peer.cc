@@ -5,6 +5,7 @@
 
 #include "core/ice/agent.h"
 #include "core/rtp/classify.h"
+#include "core/stun/demultiplex.h"
 #include "peer/demultiplexer.h"
 #include "peer/security.h"
 
@@ -41,6 +42,7 @@ class Peer::Impl {
 
   void setRemote(TimePoint now, const RemoteParameters& remote) {
     if (closed_) return;
+    if (remote.iceLite) agent_.setRemoteLite(now);
     agent_.setRemoteCredentials(now, remote.ice);
     security_.setRemote(now, remote.fingerprints, remote.setup);
     settle(now);
@@ -189,6 +191,10 @@ class Peer::Impl {
   // ---- control ----
 
   Received handleStun(TimePoint now, const Datagram& datagram) {
+    if (!stun::looksLikeStun(datagram.bytes())) {
+      ++counters_.droppedUnknownKind;
+      return Received::Dropped;
+    }
     ++counters_.controlReceived;
     agent_.handleDatagram(now, datagram.socket, datagram.remote, datagram.bytes());
     settle(now);

@@ -58,6 +58,7 @@ struct RemoteParameters {
   std::vector<Fingerprint> fingerprints;  // at least one that we can check, else the handshake is refused
   DtlsSetup setup =
       DtlsSetup::Active;  // its role. ActPass leaves ours as configured; equal to ours: we take the other one
+  bool iceLite = false;   // then we control, whatever the configuration said (RFC 8445 §6.1.1)
   bool operator==(const RemoteParameters&) const = default;
 };
 

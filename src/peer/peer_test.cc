@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "peer/test_world.h"
+#include "tests/support/peer_world.h"
 
 namespace crosspoint::peer {
 namespace {
@@ -74,6 +74,16 @@ TEST(Peer, ACertificateThatWasNotAnnouncedEndsTheConnection) {
   EXPECT_FALSE(t.b.peer->canSend());
 }
 
+TEST(Peer, AFarEndThatNeverBeginsItsHandshakeIsNotWaitedForForEver) {
+  PeerWorld t;
+  const SrtpKey key{SrtpProfile::AeadAes128Gcm, ByteVector(16, 1), ByteVector(12, 2)};
+  t.a.peer->setSdesKeys(t.now, key, key);
+  t.introduce();
+  t.runUntil(t.now + 50s, [&] { return t.b.peer->state() == State::Failed; });
+  EXPECT_EQ(t.b.peer->reason(), Reason::DtlsFailed);
+  EXPECT_LT(t.now - kStart, 32s);
+}
+
 TEST(Peer, MediaAndHandshakesFromPlacesThatIceHasNotValidatedAreDropped) {
   PeerWorld t;
   t.connect();
@@ -95,12 +105,13 @@ TEST(Peer, WhatIsForgedRepeatedOrNoPacketAtAllIsCountedAndDropped) {
   EXPECT_EQ(t.deliver(t.a.address, t.b.address, packet), Received::Dropped);
   EXPECT_EQ(t.deliver(t.a.address, t.b.address, {0x80, 0}), Received::Dropped);
   EXPECT_EQ(t.deliver(t.a.address, t.b.address, {0xff, 0}), Received::Dropped);
+  EXPECT_EQ(t.deliver(t.a.address, t.b.address, {0, 1, 0, 0}), Received::Dropped);
   EXPECT_EQ(t.deliver(t.a.address, t.b.address, {}), Received::Dropped);
   const auto counters = t.b.peer->counters();
   EXPECT_EQ(counters.droppedNotAuthentic, 1u);
   EXPECT_EQ(counters.droppedReplayed, 1u);
   EXPECT_EQ(counters.droppedMalformed, 1u);
-  EXPECT_EQ(counters.droppedUnknownKind, 2u);
+  EXPECT_EQ(counters.droppedUnknownKind, 3u);
   EXPECT_EQ(counters.rtpReceived, 1u);
 }
 

@@ -13,7 +13,7 @@ void Security::setRemote(TimePoint now, const std::vector<Fingerprint>& fingerpr
   session_.reset();
   state_ = State::Waiting;
   reason_ = Reason::None;
-  if (pathReady_ && setup_ == DtlsSetup::Active) start(now);
+  if (pathReady_) expectKeys(now);
 }
 
 void Security::setSdesKeys(const SrtpKey& local, const SrtpKey& remote) {
@@ -25,7 +25,13 @@ void Security::setSdesKeys(const SrtpKey& local, const SrtpKey& remote) {
 
 void Security::pathIsReady(TimePoint now) {
   pathReady_ = true;
-  if (state_ == State::Waiting && setup_ == DtlsSetup::Active) start(now);
+  expectKeys(now);
+}
+
+void Security::expectKeys(TimePoint now) {
+  if (state_ == State::Keyed || state_ == State::Ended || fingerprints_.empty()) return;
+  keysDueAt_ = now + kKeysWithin;
+  if (setup_ == DtlsSetup::Active) start(now);
 }
 
 bool Security::start(TimePoint now) {
@@ -50,9 +56,12 @@ void Security::close(TimePoint now) {
 
 void Security::handleTimeout(TimePoint now) {
   if (session_) session_->handleTimeout(now);
+  if (keysDueAt_ && now >= *keysDueAt_) end(Reason::DtlsFailed);
 }
 
-std::optional<TimePoint> Security::nextTimeout() const { return session_ ? session_->nextTimeout() : std::nullopt; }
+std::optional<TimePoint> Security::nextTimeout() const {
+  return session_ ? earlier(session_->nextTimeout(), keysDueAt_) : keysDueAt_;
+}
 
 std::optional<ByteVector> Security::pollOutput() {
   while (session_) {
@@ -78,11 +87,13 @@ void Security::takeKeys(const SrtpKey& local, const SrtpKey& remote) {
   receive_.emplace(srtp::Direction::Receive, remote);
   state_ = State::Keyed;
   reason_ = Reason::None;
+  keysDueAt_.reset();
 }
 
 void Security::end(Reason reason) {
   state_ = State::Ended;
   reason_ = reason;
+  keysDueAt_.reset();
   send_.reset();
   receive_.reset();
 }

@@ -24,6 +24,8 @@ namespace crosspoint::peer {
 class Security {
  public:
   enum class State : std::uint8_t { Waiting, Handshaking, Keyed, Ended };
+  // From the moment that datagrams can pass: a far end that never begins its handshake must not be waited for for ever.
+  static constexpr Duration kKeysWithin = std::chrono::seconds(30);
 
   // `context` may be null if keys come from signalling.
   Security(const dtls::Context* context, DtlsSetup preferred) : context_(context), setup_(preferred) {}
@@ -33,7 +35,7 @@ class Security {
   // signalling.
   void setRemote(TimePoint now, const std::vector<Fingerprint>& fingerprints, DtlsSetup theirs);
   void setSdesKeys(const SrtpKey& local, const SrtpKey& remote);
-  // A client's handshake begins as soon as there is a pair to send on.
+  // There is a pair to send on, the first or another one: a client's handshake can begin.
   void pathIsReady(TimePoint now);
   void handleDatagram(TimePoint now, Bytes datagram);
   void close(TimePoint now);
@@ -53,6 +55,7 @@ class Security {
 
  private:
   bool start(TimePoint now);
+  void expectKeys(TimePoint now);
   void end(Reason reason);
   void takeKeys(const SrtpKey& local, const SrtpKey& remote);
 
@@ -63,6 +66,7 @@ class Security {
   bool pathReady_ = false;
   bool fromSignalling_ = false;
   std::vector<Fingerprint> fingerprints_;
+  std::optional<TimePoint> keysDueAt_;
   std::unique_ptr<dtls::Session> session_;
   std::optional<srtp::Context> send_, receive_;
   std::uint64_t handshakes_ = 0;
