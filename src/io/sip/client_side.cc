@@ -25,10 +25,10 @@ struct ClientSide::Transaction {
   bool final = false;
   bool cancelWaits = false;  // for the first provisional response, RFC 3261 §9.1
   std::vector<Reason> cancelReasons;
-  Timers::Id timer = Timers::Id::None;
+  TimerQueue::Id timer = TimerQueue::Id::None;
 };
 
-ClientSide::ClientSide(nta_agent_t* agent, Timers& timers, Config config, Deliver deliver)
+ClientSide::ClientSide(nta_agent_t* agent, TimerQueue& timers, Config config, Deliver deliver)
     : agent_(agent), timers_(timers), config_(std::move(config)), deliver_(std::move(deliver)) {}
 
 ClientSide::~ClientSide() {

@@ -15,7 +15,7 @@
 
 #include "core/sip/message.h"
 #include "io/sip/agent.h"
-#include "io/sip/timers.h"
+#include "io/sip/timer_queue.h"
 
 namespace crosspoint::sip {
 
@@ -34,7 +34,7 @@ class ClientSide {
   };
   using Deliver = std::function<void(unsigned worker, Incoming&&)>;
 
-  ClientSide(nta_agent_t* agent, Timers& timers, Config config, Deliver deliver);
+  ClientSide(nta_agent_t* agent, TimerQueue& timers, Config config, Deliver deliver);
   ~ClientSide();
 
   void send(unsigned worker, SendRequest&& message);
@@ -61,7 +61,7 @@ class ClientSide {
   url_t* routeUrl(su_home_t* home, const Uri& destination) const;
 
   nta_agent_t* agent_;
-  Timers& timers_;
+  TimerQueue& timers_;
   Config config_;
   Deliver deliver_;
   Counters counters_;

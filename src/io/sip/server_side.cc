@@ -17,10 +17,10 @@ struct ServerSide::Transaction {
   nta_incoming_t* incoming = nullptr;
   bool isInvite = false;
   bool answered = false;  // with a 2xx to INVITE: waits for its ACK
-  Timers::Id timer = Timers::Id::None;
+  TimerQueue::Id timer = TimerQueue::Id::None;
 };
 
-ServerSide::ServerSide(nta_agent_t* agent, Timers& timers, Config config, Route route, Deliver deliver)
+ServerSide::ServerSide(nta_agent_t* agent, TimerQueue& timers, Config config, Route route, Deliver deliver)
     : agent_(agent),
       timers_(timers),
       config_(std::move(config)),

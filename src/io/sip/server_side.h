@@ -14,7 +14,7 @@
 
 #include "core/sip/message.h"
 #include "io/sip/agent.h"
-#include "io/sip/timers.h"
+#include "io/sip/timer_queue.h"
 
 namespace crosspoint::sip {
 
@@ -33,7 +33,7 @@ class ServerSide {
   using Deliver = std::function<void(unsigned worker, Incoming&&)>;
   using Route = std::function<unsigned(const Request&)>;
 
-  ServerSide(nta_agent_t* agent, Timers& timers, Config config, Route route, Deliver deliver);
+  ServerSide(nta_agent_t* agent, TimerQueue& timers, Config config, Route route, Deliver deliver);
   ~ServerSide();
 
   // A request that belongs to no transaction. Takes the message.
@@ -53,7 +53,7 @@ class ServerSide {
   void forget(std::uint64_t id);
 
   nta_agent_t* agent_;
-  Timers& timers_;
+  TimerQueue& timers_;
   Config config_;
   Route route_;
   Deliver deliver_;

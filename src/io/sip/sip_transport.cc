@@ -6,7 +6,7 @@
 #include "io/sip/client_side.h"
 #include "io/sip/server_side.h"
 #include "io/sip/sofia.h"
-#include "io/sip/timers.h"
+#include "io/sip/timer_queue.h"
 
 namespace crosspoint::sip {
 
@@ -26,7 +26,7 @@ struct SipTransport::Impl {
   SocketAddress bound;
 
   // Of the SIP thread. The order is that of construction: each needs the ones before it.
-  std::unique_ptr<Timers> timers;
+  std::unique_ptr<TimerQueue> timers;
   AgentPointer agent;
   std::unique_ptr<ClientSide> clients;
   std::unique_ptr<ServerSide> servers;
@@ -68,7 +68,7 @@ std::expected<void, std::string> SipTransport::Impl::open() {
   if (!created) return std::unexpected(created.error());
   agent = std::move(*created);
   bound = sip::boundAddress(agent.get());
-  timers = std::make_unique<Timers>(thread.root());
+  timers = std::make_unique<TimerQueue>(thread.root());
   clients = std::make_unique<ClientSide>(agent.get(), *timers,
                                          ClientSide::Config{.userAgent = config.userAgent,
                                                             .resolvableHosts = config.resolvableHosts,

@@ -68,11 +68,11 @@ struct Proxy::Context {
   std::vector<std::unique_ptr<Branch>> branches;
   MessagePointer best;
   int bestStatus = 0;
-  Timers::Id timer = Timers::Id::None;
+  TimerQueue::Id timer = TimerQueue::Id::None;
   std::string cancelReason;
 };
 
-Proxy::Proxy(nta_agent_t* agent, Timers& timers, Config config)
+Proxy::Proxy(nta_agent_t* agent, TimerQueue& timers, Config config)
     : agent_(agent), timers_(timers), config_(std::move(config)) {}
 
 Proxy::~Proxy() {

@@ -15,7 +15,7 @@
 
 #include "base/address.h"
 #include "io/sip/agent.h"
-#include "io/sip/timers.h"
+#include "io/sip/timer_queue.h"
 
 namespace crosspoint::sip {
 
@@ -36,7 +36,7 @@ class Proxy {
     std::string secret;  // makes our branches unguessable
   };
 
-  Proxy(nta_agent_t* agent, Timers& timers, Config config);
+  Proxy(nta_agent_t* agent, TimerQueue& timers, Config config);
   ~Proxy();
 
   // Takes the request. `targets` is not empty. `mark` is what loopMark() gave for the request as it came in.
@@ -75,7 +75,7 @@ class Proxy {
   void forget(std::uint64_t id);
 
   nta_agent_t* agent_;
-  Timers& timers_;
+  TimerQueue& timers_;
   Config config_;
   std::uint64_t last_ = 0;
   std::unordered_map<std::uint64_t, std::unique_ptr<Context>> contexts_;

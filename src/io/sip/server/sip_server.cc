@@ -7,10 +7,11 @@
 #include "io/loop/system_random.h"
 #include "io/sip/agent.h"
 #include "io/sip/server/digest.h"
+#include "io/sip/server/media_endpoint.h"
 #include "io/sip/server/proxy.h"
 #include "io/sip/server/registrar.h"
 #include "io/sip/server/router.h"
-#include "io/sip/timers.h"
+#include "io/sip/timer_queue.h"
 
 namespace crosspoint::sip {
 namespace {
@@ -26,19 +27,28 @@ struct SipServer::Impl {
   const Config config;
   bool running = false;
   SocketAddress bound;
+  MediaEndpoint media;
 
   // Of the SIP thread, in the order of construction.
-  std::unique_ptr<Timers> timers;
+  std::unique_ptr<TimerQueue> timers;
   AgentPointer agent;
   std::unique_ptr<Registrar> registrar;
   std::unique_ptr<DigestPolicy> policy;
   std::unique_ptr<Proxy> proxy;
   std::unique_ptr<Router> router;
 
-  Impl(SipThread& sipThread, Config settings) : thread(sipThread), config(std::move(settings)) {}
+  Impl(SipThread& sipThread, Config settings)
+      : thread(sipThread),
+        config(std::move(settings)),
+        media(thread, {.bindAddress = config.bindAddress,
+                       .echoUser = config.echoUser,
+                       .musicUser = config.musicUser,
+                       .callsMax = config.mediaCallsMax,
+                       .callMax = config.mediaCallMax}) {}
 
   std::expected<void, std::string> open();
   void close();
+  std::map<std::string, std::string> fixedUsers() const;
   void sweep();
   void readStats(Stats& stats);
   static int handleMessage(void* self, nta_agent_t*, msg_t* message, sip_t*);
@@ -61,7 +71,7 @@ std::expected<void, std::string> SipServer::Impl::open() {
   bound = sip::boundAddress(agent.get());
 
   loop::SystemRandom random;
-  timers = std::make_unique<Timers>(thread.root());
+  timers = std::make_unique<TimerQueue>(thread.root());
   registrar = std::make_unique<Registrar>(Registrar::Config{.expiresDefault = config.expiresDefault,
                                                             .expiresMin = config.expiresMin,
                                                             .expiresMax = config.expiresMax,
@@ -77,11 +87,26 @@ std::expected<void, std::string> SipServer::Impl::open() {
                                                 .timerC = config.timerC,
                                                 .self = bound,
                                                 .secret = random.alphanumeric(kSecretLength)});
-  router = std::make_unique<Router>(
-      agent.get(), *registrar, *policy, *proxy,
-      Router::Config{
-          .self = bound, .domains = config.domains, .challengeCalls = config.challengeCalls, .fixedUsers = {}});
+  router = std::make_unique<Router>(agent.get(), *registrar, *policy, *proxy,
+                                    Router::Config{.self = bound,
+                                                   .domains = config.domains,
+                                                   .challengeCalls = config.challengeCalls,
+                                                   .fixedUsers = fixedUsers()});
+  sweep();
   return {};
+}
+
+std::map<std::string, std::string> SipServer::Impl::fixedUsers() const {
+  std::map<std::string, std::string> users;
+  for (const auto& user : {config.echoUser, config.musicUser}) {
+    if (!user.empty()) users.emplace(user, media.uriOf(user));
+  }
+  return users;
+}
+
+void SipServer::Impl::sweep() {
+  registrar->expire(loop::monotonicNow());
+  timers->after(kSweepInterval, [this] { sweep(); });
 }
 
 void SipServer::Impl::close() {
@@ -110,6 +135,8 @@ void SipServer::Impl::readStats(Stats& stats) {
   stats.registeredUsers = registrar->registeredUsers();
   stats.contacts = registrar->contacts();
   stats.transactions = proxy->size();
+  stats.mediaCalls = media.calls();
+  stats.mediaPackets = media.packets();
 }
 
 SipServer::SipServer(SipThread& thread, Config config) : impl_(std::make_unique<Impl>(thread, std::move(config))) {}
@@ -119,7 +146,9 @@ SipServer::~SipServer() { stop(); }
 std::expected<void, std::string> SipServer::start() {
   if (impl_->running) return {};
   std::expected<void, std::string> result = std::unexpected("the SIP thread does not run");
+  if (auto media = impl_->media.start(); !media) return media;
   impl_->thread.call([&] { result = impl_->open(); });
+  if (!result) impl_->media.stop();
   impl_->running = result.has_value();
   return result;
 }
@@ -128,6 +157,7 @@ void SipServer::stop() {
   if (!impl_->running) return;
   const bool closed = impl_->thread.call([this] { impl_->close(); });
   CROSSPOINT_CHECK(closed);  // the thread was stopped first
+  impl_->media.stop();
   impl_->running = false;
 }
 

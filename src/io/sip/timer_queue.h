@@ -10,15 +10,15 @@
 
 namespace crosspoint::sip {
 
-class Timers {
+class TimerQueue {
  public:
   enum class Id : std::uint64_t { None = 0 };
   using Task = std::function<void()>;
 
-  explicit Timers(su_root_t* root);
-  ~Timers();
-  Timers(const Timers&) = delete;
-  Timers& operator=(const Timers&) = delete;
+  explicit TimerQueue(su_root_t* root);
+  ~TimerQueue();
+  TimerQueue(const TimerQueue&) = delete;
+  TimerQueue& operator=(const TimerQueue&) = delete;
 
   // Runs `task` once, when `delay` has passed.
   Id after(Duration delay, Task task);

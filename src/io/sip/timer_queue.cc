@@ -1,16 +1,16 @@
-#include "io/sip/timers.h"
+#include "io/sip/timer_queue.h"
 
 #include "io/loop/clock.h"
 
 namespace crosspoint::sip {
 
-Timers::Timers(su_root_t* root) : timer_(su_timer_create(su_root_task(root), 0)) {}
+TimerQueue::TimerQueue(su_root_t* root) : timer_(su_timer_create(su_root_task(root), 0)) {}
 
-Timers::~Timers() {
+TimerQueue::~TimerQueue() {
   if (timer_) su_timer_destroy(timer_);
 }
 
-Timers::Id Timers::after(Duration delay, Task task) {
+TimerQueue::Id TimerQueue::after(Duration delay, Task task) {
   const auto id = ++last_;
   const auto due = loop::monotonicNow() + delay;
   due_.emplace(id, due);
@@ -19,7 +19,7 @@ Timers::Id Timers::after(Duration delay, Task task) {
   return Id{id};
 }
 
-void Timers::cancel(Id& id) {
+void TimerQueue::cancel(Id& id) {
   const auto found = due_.find(static_cast<std::uint64_t>(id));
   id = Id::None;
   if (found == due_.end()) return;
@@ -27,14 +27,14 @@ void Timers::cancel(Id& id) {
   due_.erase(found);
 }
 
-void Timers::arm() {
+void TimerQueue::arm() {
   if (!timer_ || tasks_.empty()) return;
   const Duration wait = tasks_.begin()->first.first - loop::monotonicNow();
   const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(std::max(wait, Duration::zero())).count();
-  su_timer_set_interval(timer_, &Timers::expired, this, static_cast<su_duration_t>(milliseconds));
+  su_timer_set_interval(timer_, &TimerQueue::expired, this, static_cast<su_duration_t>(milliseconds));
 }
 
-void Timers::runDue() {
+void TimerQueue::runDue() {
   const TimePoint now = loop::monotonicNow();
   while (!tasks_.empty() && tasks_.begin()->first.first <= now) {
     auto node = tasks_.extract(tasks_.begin());
@@ -44,6 +44,6 @@ void Timers::runDue() {
   arm();
 }
 
-void Timers::expired(void*, su_timer_t*, void* self) { static_cast<Timers*>(self)->runDue(); }
+void TimerQueue::expired(void*, su_timer_t*, void* self) { static_cast<TimerQueue*>(self)->runDue(); }
 
 }  // namespace crosspoint::sip
