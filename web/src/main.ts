@@ -20,7 +20,7 @@ const phone: Phone = new Phone(address, (state) => {
   view.draw(state);
   const ringsOut = state.call?.phase === 'ringing' && state.remoteStream === null;
   ringer.play(state.incoming !== null ? 'incoming' : ringsOut ? 'outgoing' : null);
-  if (state.account.phase === 'in' && address.auto && address.call !== '' && !calledFromAddress) {
+  if (state.account.phase === 'in' && address.autoCall && !calledFromAddress) {
     calledFromAddress = true;
     phone.call(address.call, address.video);
   }
@@ -28,7 +28,7 @@ const phone: Phone = new Phone(address, (state) => {
 const view = new View(phone);
 window.softphone = phone;
 
-view.prepare(address.dn || rememberedName(), address.auto ? '' : address.call);
+view.prepare(address.dn || rememberedName(), address.autoCall ? '' : address.call);
 view.draw(phone.state);
 window.addEventListener('pagehide', () => phone.signOut());
 

@@ -1,4 +1,5 @@
-// The sounds of the phone, made of oscillators: ringing for a call that comes in, the ringing tone for one that goes out.
+// The sounds of the phone, made of oscillators: ringing for a call that comes in, the ringing tone for one that goes
+// out.
 
 type Pattern = 'incoming' | 'outgoing';
 

@@ -64,24 +64,38 @@ export interface Address {
   readonly dn: string;
   readonly call: string;
   readonly video: boolean;
-  /** Sign in, and call if there is somebody to call, without being asked. */
+  /** Sign in without being asked. */
   readonly auto: boolean;
+  /** Call `call` without being asked, once signed in. */
+  readonly autoCall: boolean;
   /** Accept every call. */
   readonly answer: boolean;
   /** Leave the microphone's sound as it is: no echo cancellation and the like. */
   readonly raw: boolean;
 }
 
-export function readAddress(location: Location): Address {
+/** These hear nothing but what they send back. */
+const kHarmless: ReadonlySet<string> = new Set(['echo', 'self']);
+
+/**
+ * Links can come from anybody. So none can open the microphone to somebody else: calls to others are placed, and calls
+ * are accepted, without being asked only on a page of this machine. And none can name another gateway, which would get
+ * the password.
+ */
+export function readAddress(location: Pick<Location, 'href' | 'hostname' | 'search'>): Address {
   const query = new URLSearchParams(location.search);
   const isSet = (name: string): boolean => ['1', 'true', 'yes'].includes(query.get(name) ?? '');
+  const onThisMachine = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname);
+  const call = (query.get('call') ?? '').trim();
+  const auto = isSet('auto');
   return {
-    gateway: query.get('gateway') ?? location.origin,
+    gateway: new URL('.', location.href).href.replace(/\/$/, ''),
     dn: (query.get('dn') ?? '').trim(),
-    call: (query.get('call') ?? '').trim(),
+    call,
     video: isSet('video'),
-    auto: isSet('auto'),
-    answer: isSet('answer'),
+    auto,
+    autoCall: auto && call !== '' && (onThisMachine || kHarmless.has(call)),
+    answer: isSet('answer') && onThisMachine,
     raw: isSet('raw'),
   };
 }

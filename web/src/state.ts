@@ -8,7 +8,7 @@ export type AccountState =
   | { readonly phase: 'signingIn'; readonly name: string }
   | { readonly phase: 'in'; readonly name: string; readonly anonymous: boolean };
 
-/** starting: asking for the devices; dialling: the offer is on its way; ringing: the far end rings; active: answered. */
+/** starting: asking for devices; dialling: the offer is on its way; ringing: the far end rings; active: answered. */
 export type CallPhase = 'starting' | 'dialling' | 'ringing' | 'active';
 
 export interface CallView {

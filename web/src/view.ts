@@ -136,7 +136,9 @@ export class View {
     show('incoming', incoming !== null);
     if (incoming === null) return;
     element('incoming-peer', HTMLElement).textContent = incoming.peer;
-    if (before?.incoming === null || before === null) element('accept-audio', HTMLButtonElement).focus();
+    // Whoever is typing must not accept a call with the next Enter.
+    const typing = document.activeElement instanceof HTMLInputElement;
+    if (!typing && !before?.incoming) element('accept-audio', HTMLButtonElement).focus();
   }
 
   #drawCall(state: PhoneState, before: PhoneState | null): void {

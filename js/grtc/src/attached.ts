@@ -12,7 +12,8 @@ export interface AttachedPair {
 export type InfoData = Record<string, AttachedValue>;
 
 function isPlain(value: unknown): value is AttachedValue {
-  return typeof value === 'string' || typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value));
+  if (typeof value === 'number') return Number.isFinite(value);
+  return typeof value === 'string' || typeof value === 'boolean';
 }
 
 /** A copy of the data, checked. Throws GRTC_ERROR unless it is an array of objects with exactly `key` and `value`. */

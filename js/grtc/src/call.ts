@@ -19,7 +19,8 @@ import { PeerLink, type LocalDescription } from './peerlink.js';
 import type { Platform } from './platform/platform.js';
 import { SerialQueue } from './queue.js';
 import { RemoteMedia } from './remotemedia.js';
-import { tiebreaker, writeAnswer, writeOffer, writeOk, type RoapAnswer, type RoapError, type RoapOffer } from './roap.js';
+import { tiebreaker, writeAnswer, writeOffer, writeOk } from './roap.js';
+import type { RoapAnswer, RoapError, RoapOffer } from './roap.js';
 import type { Candidate } from './sdp.js';
 
 export type CallState =
@@ -137,7 +138,7 @@ export class Call {
     this.#run(() => this.#answer(offer));
   }
 
-  /** The page wants the call different. Without a change: a new offer all the same, which also restarts a broken ICE. */
+  /** The page wants the call different. Without a change: a new offer all the same, which also repairs a broken ICE. */
   change(change: CallChange): void {
     this.#wanted = { audio: change.audio ?? this.#wanted.audio, video: change.video ?? this.#wanted.video };
     this.#held = change.held ?? this.#held;

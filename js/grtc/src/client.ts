@@ -123,8 +123,8 @@ export class Client implements ClientEvents {
 
   /**
    * Asks for microphone and camera. Ends in onMediaSuccess or onMediaFailure. Both default to true; constraints may be
-   * those of today's browsers or of long ago (`{mandatory: {minWidth: 360}}`). Called again, the new source replaces the
-   * old one, in a call too. Throws WEBRTC_NOT_SUPPORTED_ERROR.
+   * those of today's browsers or of long ago (`{mandatory: {minWidth: 360}}`). Called again, the new source replaces
+   * the old one, in a call too. Throws WEBRTC_NOT_SUPPORTED_ERROR.
    */
   enableMediaSource(audioConstraints?: SourceConstraint, videoConstraints?: SourceConstraint): void {
     if (!this.#platform.isWebrtcSupported()) {

@@ -16,7 +16,14 @@ export {
   WEBRTC_NOT_SUPPORTED_ERROR,
   type ErrorName,
 } from './errors.js';
-export { LOG_LEVEL_DEBUG, LOG_LEVEL_ERROR, LOG_LEVEL_INFO, LOG_LEVEL_NONE, LOG_LEVEL_NOTICE, type LogLevel } from './log.js';
+export {
+  LOG_LEVEL_DEBUG,
+  LOG_LEVEL_ERROR,
+  LOG_LEVEL_INFO,
+  LOG_LEVEL_NONE,
+  LOG_LEVEL_NOTICE,
+  type LogLevel,
+} from './log.js';
 export { MediaSession } from './mediasession.js';
 export type { AttachedPair, InfoData } from './attached.js';
 export type { ClientEventMap, GatewayErrorInfo } from './clientevents.js';

@@ -119,8 +119,8 @@ export class MediaSession {
   }
 
   /**
-   * Sends a simple object during the call: for the SIP server to map to its events (the default), or with `false` to the
-   * far end. Throws GRTC_ERROR for ill-formed data, INVALID_STATE_ERROR without a call.
+   * Sends a simple object during the call: for the SIP server to map to its events (the default), or with `false` to
+   * the far end. Throws GRTC_ERROR for ill-formed data, INVALID_STATE_ERROR without a call.
    */
   sendInfo(data: InfoData, mapData = true): void {
     const text = writeInfo(data);

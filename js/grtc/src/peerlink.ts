@@ -216,7 +216,8 @@ export class PeerLink {
   }
 
   async #setRemote(type: 'offer' | 'answer' | 'pranswer', { sdp, candidates }: LocalDescription): Promise<void> {
-    await this.#connection.setRemoteDescription({ type, sdp: limitedVideoBandwidth(sdp, this.#options.videoBandwidth()) });
+    const limited = limitedVideoBandwidth(sdp, this.#options.videoBandwidth());
+    await this.#connection.setRemoteDescription({ type, sdp: limited });
     for (const candidate of candidates) {
       try {
         const { sdpMLineIndex, sdpMid } = candidate;

@@ -69,7 +69,8 @@ export class RemoteMedia {
 function isHeldByFarEnd(link: PeerLink, wanted: WantedMedia): boolean {
   const live = kKinds.flatMap((kind) => {
     const medium = link.medium(kind);
-    return medium?.accepted === true && wanted[kind] !== false ? [{ ...medium, sends: link.sentTracks(kind).length > 0 }] : [];
+    if (medium?.accepted !== true || wanted[kind] === false) return [];
+    return [{ ...medium, sends: link.sentTracks(kind).length > 0 }];
   });
   return (
     live.length > 0 &&

@@ -161,7 +161,8 @@ function readCandidates(value: unknown): Candidate[] {
     if (typeof candidate !== 'string' || candidate === '') return [];
     const index = typeof sdpMLineIndex === 'number' ? sdpMLineIndex : null;
     const mid = typeof sdpMid === 'string' ? sdpMid : null;
+    const place = index ?? (mid === null ? 0 : null);
     // With neither, the browser refuses the candidate: there is one transport as a rule, the first section's.
-    return [{ candidate: candidate.replace(/^a=/, ''), sdpMLineIndex: index ?? (mid === null ? 0 : null), sdpMid: mid }];
+    return [{ candidate: candidate.replace(/^a=/, ''), sdpMLineIndex: place, sdpMid: mid }];
   });
 }

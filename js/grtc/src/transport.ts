@@ -249,7 +249,8 @@ export class Transport {
       const limit = new Limit(login.over.signal, kPostTimeout);
       let failure: unknown;
       try {
-        const reply = await this.#platform.request({ method: 'POST', url, body, signal: limit.signal });
+        const keepalive = body === 'BYE'; // pages hang up when they are closed
+        const reply = await this.#platform.request({ method: 'POST', url, body, keepalive, signal: limit.signal });
         if (reply.status >= 200 && reply.status < 300) return true;
         failure = new Error(`status ${reply.status} ${reply.text.trim()}`);
       } catch (error) {

@@ -135,7 +135,10 @@ describe('The configuration', () => {
     ['a bad STUN server', { ...kMinimal, stun_server: 'stun server' }],
     ['a STUN port that is none', { ...kMinimal, stun_server: 'stun.example:port' }],
     ['a TURN server without credentials', { ...kMinimal, turn_server: 'turn.example:443' }],
-    ['a TURN transport that is none', { ...kMinimal, turn_server: 't:1?transport=x', turn_username: 'u', turn_password: 'p' }],
+    [
+      'a TURN transport that is none',
+      { ...kMinimal, turn_server: 't:1?transport=x', turn_username: 'u', turn_password: 'p' },
+    ],
     ['a timeout that is no number', { ...kMinimal, ice_timeout: 'soon' }],
     ['a negative timeout', { ...kMinimal, noanswer_timeout: -1 }],
     ['a flag that is none', { ...kMinimal, dtls_srtp: 'maybe' }],

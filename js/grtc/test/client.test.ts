@@ -113,7 +113,9 @@ describe('Several gateways', () => {
 
   it('the next one is tried when a proxy says that one is not available', async () => {
     const t = new Fixture(kTwo);
-    t.gateway.signIn = ({ url }) => (url.startsWith('http://one') ? { status: 503, text: '' } : { status: 200, text: 'id=T' });
+    t.gateway.signIn = ({ url }) => {
+      return url.startsWith('http://one') ? { status: 503, text: '' } : { status: 200, text: 'id=T' };
+    };
     await t.signIn();
     expect(t.names()).toEqual(['onFailed', 'onRegister']);
   });

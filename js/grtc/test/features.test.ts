@@ -144,9 +144,10 @@ describe('Statistics', () => {
     t.session.getServerStats();
     await settle();
     expect(t.gateway.bodies.at(-1)).toBe('GET-STATS');
-    t.gateway.send('PUT-STATS {"timestamp":1417536926232,"duration":4727016,"audio":{"leg_id":101}}');
+    const stats = { timestamp: 1417536926232, duration: 4727016, audio: { leg_id: 101 } };
+    t.gateway.send(`PUT-STATS ${JSON.stringify(stats)}`);
     await settle();
-    expect(t.last('onStatsFromServer')).toEqual({ timestamp: 1417536926232, duration: 4727016, audio: { leg_id: 101 } });
+    expect(t.last('onStatsFromServer')).toEqual(stats);
     t.session.closeSession();
     expect(thrown(() => t.session.getServerStats())).toBe('INVALID_STATE_ERROR');
     t.gateway.send('PUT-STATS {"duration":1}'); // those of the call's end may come after it

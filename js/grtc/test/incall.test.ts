@@ -21,7 +21,8 @@ describe('Hold by the page', () => {
     expect(directions(t.lastOffer().sdp)).toEqual(['audio inactive', 'video inactive']);
     await t.answer();
     expect(t.last('onSessionHold')).toEqual({ isTrue: true });
-    expect([t.session.isEstablished(), t.session.hasAudioEnabled(), t.session.hasVideoEnabled()]).toEqual([true, true, true]);
+    expect(t.session.isEstablished()).toBe(true);
+    expect([t.session.hasAudioEnabled(), t.session.hasVideoEnabled()]).toEqual([true, true]);
     t.session.resumeCall();
     await pass(10);
     expect(directions(t.lastOffer().sdp)).toEqual(['audio sendrecv', 'video sendrecv']);

@@ -173,7 +173,7 @@ describe('filterIceCandidates', () => {
   const noTcp = (candidates: Candidate[]): Candidate[] =>
     candidates.filter((candidate) => JSON.stringify(candidate).match(/ tcp \d+/i) === null);
 
-  it.each(['filterIceCandidates', 'filterICECandidates'] as const)('replaced as %s chooses what is sent', async (name) => {
+  it.each(['filterIceCandidates', 'filterICECandidates'] as const)('replaced as %s chooses what goes', async (name) => {
     const t = await new Fixture().signIn();
     t.client[name] = noTcp;
     t.session.makeOffer('1021', true, false);
@@ -352,7 +352,7 @@ describe('A call that fails', () => {
     expect(t.lastOffer()).toMatchObject({ seq: 1, offererSessionId: 2 });
   });
 
-  it('because the browser cannot make an offer ends with onWebrtcError, and the gateway never hears of it', async () => {
+  it('because the browser cannot make an offer ends with onWebrtcError; the gateway never hears of it', async () => {
     const t = await new Fixture().signIn();
     const create = t.platform.createPeerConnection.bind(t.platform);
     t.platform.createPeerConnection = (configuration) => {
@@ -383,6 +383,7 @@ describe('Ending a call', () => {
     t.session.terminateCall();
     await settle();
     expect(t.gateway.posts.at(-1)).toMatchObject({ to: '1021', body: 'BYE' });
+    expect(t.gateway.keepalives).toEqual(['/message']); // it arrives also when the page is being closed
     expect(t.platform.connection.closed).toBe(true);
     expect(t.platform.streams[0]?.getTracks().every((track) => track.readyState === 'live')).toBe(true);
     expect(t.session.isEstablished()).toBe(false);

@@ -1,6 +1,6 @@
-// What grtc needs of a browser. `browser.ts` is the real thing; tests use `fake.ts`. Nothing outside this folder touches
-// fetch, RTCPeerConnection, getUserMedia, the console or the DOM. (Timers, URL and AbortController are used as they are:
-// Node has them too, and tests run them in virtual time.)
+// What grtc needs of a browser. `browser.ts` is the real thing; tests use `fake/`. Nothing outside this folder touches
+// fetch, RTCPeerConnection, getUserMedia, the console or the DOM. (Timers, URL and AbortController are used as they
+// are: Node has them too, and tests run them in virtual time.)
 
 import type { LogSink } from '../log.js';
 

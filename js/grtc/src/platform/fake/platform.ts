@@ -17,7 +17,10 @@ export class FakePlatform implements Platform {
   mediaFailure: Error | null = null;
   mediaDelay = 0;
   gatherTime: number | null = 10;
-  candidateLines = ['candidate:1 1 udp 2122260223 192.168.1.7 50000 typ host', 'candidate:2 1 tcp 1518280447 10.0.0.1 9 typ host'];
+  candidateLines = [
+    'candidate:1 1 udp 2122260223 192.168.1.7 50000 typ host',
+    'candidate:2 1 tcp 1518280447 10.0.0.1 9 typ host',
+  ];
   #random = 0;
 
   /** The newest peer connection. */
