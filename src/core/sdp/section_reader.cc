@@ -296,7 +296,8 @@ MediaSection SectionReader::finish(const SessionDefaults& session) && {
   section_.connection = own_.connection ? own_.connection : session.connection;
   section_.direction = own_.direction.value_or(session.direction.value_or(Direction::SendRecv));
   section_.setup = own_.setup ? own_.setup : session.setup;
-  section_.fingerprints = own_.fingerprints.empty() ? session.fingerprints : std::move(own_.fingerprints);
+  section_.fingerprints = std::move(own_.fingerprints);
+  if (section_.fingerprints.empty()) section_.fingerprints = session.fingerprints;
   const auto& ufrag = own_.ufrag.empty() ? session.ufrag : own_.ufrag;
   const auto& password = own_.password.empty() ? session.password : own_.password;
   if (!ufrag.empty() && !password.empty()) section_.ice = IceCredentials{ufrag, password};
