@@ -130,7 +130,10 @@ std::string textOf(const SessionExpires& timer) {
 void addCommon(Builder& builder, const Message& message) {
   for (const auto& contact : message.contacts) builder.add(sip_contact_class, textOf(contact));
   builder.addIf(message.contactStar, sip_contact_class, "*");
-  for (const auto& route : message.recordRoutes) builder.add(sip_record_route_class, textOf(route));
+  // In one header: sofia-sip puts each further Record-Route before those that are there.
+  std::vector<std::string> recordRoutes;
+  for (const auto& route : message.recordRoutes) recordRoutes.push_back(textOf(route));
+  builder.addIf(!recordRoutes.empty(), sip_record_route_class, join(recordRoutes));
   builder.addNumber(sip_expires_class, message.expires);
   builder.addNumber(sip_retry_after_class, message.retryAfter);
   builder.addIf(!message.supported.empty(), sip_supported_class, join(message.supported));
