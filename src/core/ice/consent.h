@@ -19,9 +19,9 @@ class Consent {
  public:
   enum class State : std::uint8_t { Fresh, Stale, Expired };
   struct Config {
-    Duration checkInterval = std::chrono::seconds(5);       // RFC 7675 §5.1, each then scaled by 0.8 to 1.2
-    Duration staleAfter = std::chrono::milliseconds(12500); // two checks, 6 s apart at most, were not answered
-    Duration lifetime = std::chrono::seconds(30);           // RFC 7675 §5.1
+    Duration checkInterval = std::chrono::seconds(5);        // RFC 7675 §5.1, each then scaled by 0.8 to 1.2
+    Duration staleAfter = std::chrono::milliseconds(12500);  // two checks, 6 s apart at most, were not answered
+    Duration lifetime = std::chrono::seconds(30);            // RFC 7675 §5.1
   };
 
   // Fresh since `answeredAt`, when the pair's connectivity check was answered. `Random` must outlive this object.

@@ -1,6 +1,7 @@
 // Small values that an ICE agent takes and gives.
 #pragma once
 #include <cstdint>
+#include <string>
 #include <variant>
 
 #include "base/datagram.h"
@@ -11,7 +12,8 @@ namespace crosspoint::ice {
 
 enum class Role : std::uint8_t { Controlling, Controlled };
 
-// A socket that the agent may send from. `address` is what the peer is told: the socket's own, or what a 1:1 NAT makes of it.
+// A socket that the agent may send from. `address` is what the peer is told: the socket's own, or what a 1:1 NAT makes
+// of it.
 struct LocalSocket {
   SocketId socket = kNoSocket;
   SocketAddress address;
@@ -37,16 +39,16 @@ enum class State : std::uint8_t {
 
 // Things that happened to an agent since it was made; none of them is an error of ours.
 struct Counters {
-  std::uint64_t malformed = 0;                // not one well-formed message
-  std::uint64_t wrongIntegrity = 0;           // answered 401, or a response that was dropped
-  std::uint64_t wrongRemoteUfrag = 0;         // right ufrag of ours, wrong one of theirs: dropped
-  std::uint64_t unknownTransactions = 0;      // responses to nothing that we asked
-  std::uint64_t roleConflicts = 0;            // seen by us or told by the peer
-  std::uint64_t candidatesIgnored = 0;        // TCP, mDNS, other component, malformed
-  std::uint64_t candidatesRefused = 0;        // a bound was reached
-  std::uint64_t pairsRefused = 0;             // a bound was reached
-  std::uint64_t checksForgotten = 0;          // a bound was reached
-  std::uint64_t sendsDropped = 0;             // a bound was reached
+  std::uint64_t malformed = 0;            // not one well-formed message
+  std::uint64_t wrongIntegrity = 0;       // answered 401, or a response that was dropped
+  std::uint64_t wrongRemoteUfrag = 0;     // right ufrag of ours, wrong one of theirs: dropped
+  std::uint64_t unknownTransactions = 0;  // responses to nothing that we asked
+  std::uint64_t roleConflicts = 0;        // seen by us or told by the peer
+  std::uint64_t candidatesIgnored = 0;    // TCP, mDNS, other component, malformed
+  std::uint64_t candidatesRefused = 0;    // a bound was reached
+  std::uint64_t pairsRefused = 0;         // a bound was reached
+  std::uint64_t checksForgotten = 0;      // a bound was reached
+  std::uint64_t sendsDropped = 0;         // a bound was reached
 };
 
 // --- outputs ---
@@ -64,8 +66,9 @@ struct CandidateFound {
 };
 struct GatheringDone {};
 
-// The peer has proven to be at `remote` (it knows our password): the owner's demultiplexer may give what comes from there to
-// this connection. It says nothing about sending: that starts with SelectedPairChanged. Comes again in each new generation.
+// The peer has proven to be at `remote` (it knows our password): the owner's demultiplexer may give what comes from
+// there to this connection. It says nothing about sending: that starts with SelectedPairChanged. Comes again in each
+// new generation.
 struct PairValidated {
   SocketId socket = kNoSocket;
   SocketAddress remote;
