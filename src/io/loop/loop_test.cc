@@ -160,7 +160,19 @@ TEST(WorkerLoop, AMailboxWakesItFromAnotherThread) {
   }
 }
 
-TEST(WorkerLoop, StopsFromAnotherThreadAndAlsoBeforeItRuns) {
+TEST(WorkerLoop, AStopBeforeItRunsCountsOnceAndThenItRunsAgain) {
+  WorkerLoop loop({});
+  RecordingClient client(loop);
+  loop.stop();
+  loop.run(client);
+  EXPECT_EQ(loop.wakeUps(), 0U);
+  client.deadline = TimePoint{};
+  client.onWakeUp = [&](TimePoint) { loop.stop(); };
+  loop.run(client);
+  EXPECT_EQ(loop.wakeUps(), 1U);
+}
+
+TEST(WorkerLoop, StopsFromAnotherThread) {
   WorkerLoop loop({});
   RecordingClient client(loop);
   std::promise<void> running;
@@ -174,7 +186,6 @@ TEST(WorkerLoop, StopsFromAnotherThreadAndAlsoBeforeItRuns) {
   running.get_future().wait();
   loop.stop();
   thread.join();
-  loop.run(client);
 }
 
 TEST(WorkerLoop, ARemovedDescriptorIsNotReportedAnyMore) {
