@@ -177,13 +177,13 @@ void ClientSide::handleStray(const sip_t* message) {
   handle(*found->second, message);
 }
 
-void ClientSide::fail(const Key& key, TransactionFailed::Cause cause) {
+void ClientSide::fail(Key key, TransactionFailed::Cause cause) {
   ++counters_.failed;
   forget(key);
   deliver_(key.first, TransactionFailed{key.second, cause});
 }
 
-void ClientSide::forget(const Key& key) {
+void ClientSide::forget(Key key) {
   const auto found = transactions_.find(key);
   if (found == transactions_.end()) return;
   const auto transaction = std::move(found->second);

@@ -54,8 +54,9 @@ class ClientSide {
   void handle(Transaction& transaction, const sip_t* message);
   void handUp(Transaction& transaction, Response&& response);
   void sendCancelNow(Transaction& transaction);
-  void fail(const Key& key, TransactionFailed::Cause cause);
-  void forget(const Key& key);
+  // The key by value: what holds it goes.
+  void fail(Key key, TransactionFailed::Cause cause);
+  void forget(Key key);
   nta_outgoing_t* create(Transaction& transaction, const Request& request);
   // The URI to send to as sofia-sip reads it; nothing for one that must not be asked for in the DNS.
   url_t* routeUrl(su_home_t* home, const Uri& destination) const;
