@@ -142,6 +142,8 @@ void Page::handleMessage(const std::string& body, const std::string& peer) {
   if (message->type == roap::MessageType::Offer) {
     handleOffer(*message, peer);
   } else if (message->type == roap::MessageType::Answer) {
+    const bool ours = message->offererSessionId.matches(roap::SessionId::number(offerer_));
+    if (!ours || (state_ != State::Calling && state_ != State::InCall)) return;  // of a call that has ended
     if (!offerOpen_) return complain("an ANSWER to nothing");
     offerOpen_ = false;
     seq_ = message->seq.value_or(seq_);

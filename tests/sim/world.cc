@@ -92,7 +92,7 @@ World::World(const Config& config)
       bridgeRandom_(config.seed + 0x5eed),
       network_(clock_, random_, config.weather),
       sip_(clock_, network_, random_, config.sipLostPermille),
-      dtls_(std::make_unique<dtls::Context>(crypto::Certificate())),
+      dtls_(std::make_unique<dtls::Context>(crypto::Certificate::selfSigned(WallTime{std::chrono::hours(24 * 365 * 50)}))),
       ports_(std::make_unique<Ports>(*this)),
       sink_(std::make_unique<Sink>(*this)),
       journal_(std::make_unique<Journal>(*this)) {
