@@ -1,6 +1,5 @@
 #include "gateway/gateway.h"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,14 +8,13 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <charconv>
 #include <csignal>
-#include <filesystem>
 #include <thread>
 #include <unordered_map>
 
 #include "core/dtls/context.h"
 #include "gateway/event_log.h"
+#include "gateway/machine.h"
 #include "gateway/metrics.h"
 #include "gateway/page_routes.h"
 #include "gateway/worker.h"
@@ -30,39 +28,8 @@
 namespace crosspoint::gateway {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr auto kShutdownMax = std::chrono::seconds(4);
-constexpr std::size_t kDescriptorsReserved = 200;  // loops, mailboxes, SIP, logs, files
-constexpr unsigned kWorkersMax = 255;              // an SSID has two hexadecimal digits for them
-
-// The folder of the page: beside the program, as built or as installed, or below the current folder.
-std::string findRoot(const std::string& configured) {
-  if (!configured.empty()) return configured;
-  std::error_code error;
-  const auto program = fs::read_symlink("/proc/self/exe", error).parent_path();
-  const auto current = fs::current_path(error);
-  for (const auto& folder : {program / "../web", program / "../share/crosspoint/web", current / "build/web"}) {
-    if (fs::is_regular_file(folder / "index.html", error)) return fs::canonical(folder, error).string();
-  }
-  return {};
-}
-
-// File descriptors are shared between HTTP clients and RTP ports: what the first may have at most, and what is left.
-struct DescriptorBudget {
-  std::size_t connections = 0, socketsPerWorker = 0;
-};
-DescriptorBudget shareDescriptors(std::size_t connectionsWanted, unsigned workers) {
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  const auto total = std::min<std::size_t>(limit.rlim_cur, 1'000'000);
-  const auto free = total > kDescriptorsReserved + 100 ? total - kDescriptorsReserved : 100;
-  const auto connections = std::min(connectionsWanted, free * 6 / 10);
-  return {.connections = connections, .socketsPerWorker = std::max<std::size_t>((free - connections) / workers, 10)};
-}
+constexpr unsigned kWorkersMax = 255;  // an SSID has two hexadecimal digits for them
 
 bool fromThisMachine(const http::Request& request) {
   // Behind a proxy every request comes from it: then it is the client's address that counts, and that is not ours to
@@ -415,19 +382,6 @@ void Gateway::stop() { impl_->stop(); }
 std::string readyLine(const Gateway::Addresses& addresses, int pid) {
   return "ready http=" + addresses.http.toString() + " sip=" + addresses.sip.toString() +
          " sip-server=" + (addresses.sipServer ? addresses.sipServer->toString() : "-") + " pid=" + std::to_string(pid);
-}
-
-unsigned workerOfSipRequest(std::string_view toTag, std::string_view user, unsigned workers) {
-  // Tags of ours are "w<worker>x…" (bridge.cc).
-  if (toTag.starts_with('w')) {
-    unsigned worker = 0;
-    const auto parsed = std::from_chars(toTag.data() + 1, toTag.data() + toTag.size(), worker);
-    if (parsed.ec == std::errc{} && parsed.ptr != toTag.data() + toTag.size() && *parsed.ptr == 'x' &&
-        worker < workers) {
-      return worker;
-    }
-  }
-  return bridge::workerOfUser(user, workers);
 }
 
 }  // namespace crosspoint::gateway

@@ -41,8 +41,5 @@ class Gateway {
 
 // "ready http=… sip=… sip-server=… pid=…": what a program that started us waits for.
 std::string readyLine(const Gateway::Addresses& addresses, int pid);
-// The worker that a SIP request belongs to: the one whose dialog it names by its To tag, or the one of its request
-// URI's user.
-unsigned workerOfSipRequest(std::string_view toTag, std::string_view user, unsigned workers);
 
 }  // namespace crosspoint::gateway

@@ -94,6 +94,19 @@ unsigned workerOf(const bridge::PageRequest& request, unsigned workers) {
   return worker && *worker < workers ? *worker : 0;
 }
 
+unsigned workerOfSipRequest(std::string_view toTag, std::string_view user, unsigned workers) {
+  // Tags of ours are "w<worker>x…" (bridge.cc).
+  if (toTag.starts_with('w')) {
+    unsigned worker = 0;
+    const auto parsed = std::from_chars(toTag.data() + 1, toTag.data() + toTag.size(), worker);
+    if (parsed.ec == std::errc{} && parsed.ptr != toTag.data() + toTag.size() && *parsed.ptr == 'x' &&
+        worker < workers) {
+      return worker;
+    }
+  }
+  return bridge::workerOfUser(user, workers);
+}
+
 http::Response toHttp(bridge::PageReply&& reply) {
   http::Response response{.status = reply.status, .body = std::move(reply.body)};
   if (!reply.peer.empty()) response.headers.push_back({"Pragma", std::move(reply.peer)});

@@ -18,6 +18,9 @@ Routed routePage(const http::Request& request, bridge::RequestId id, const Confi
 // there.
 unsigned workerOf(const bridge::PageRequest& request, unsigned workers);
 
+// The same for a request from SIP: the worker whose dialog its To tag names, or the one of its request URI's user.
+unsigned workerOfSipRequest(std::string_view toTag, std::string_view user, unsigned workers);
+
 http::Response toHttp(bridge::PageReply&& reply);
 
 // What a page is told when its worker has no room. A poll is never told an error for what passes (signalling.md section
