@@ -1,5 +1,7 @@
 #include "gateway/worker.h"
 
+#include <pthread.h>
+
 #include "io/loop/clock.h"
 
 namespace crosspoint::gateway {
@@ -39,6 +41,7 @@ void Worker::start(bridge::Config config, Log& log, const dtls::Context& dtls, S
       loop::monotonicNow());
   sockets_.setHandler([this](TimePoint now, std::span<Datagram> batch) { bridge_->handleDatagrams(now, batch); });
   thread_ = std::thread([this] { loop_.run(*this); });
+  ::pthread_setname_np(thread_.native_handle(), ("worker-" + std::to_string(config_.number)).c_str());  // for top -H
 }
 
 void Worker::stop() {
