@@ -122,6 +122,18 @@ bool mayBeAnswered(const sip_t* message) {
          kRepeatedBytesMax;
 }
 
+MessagePointer copyForForwarding(msg_t* message) {
+  sip_t* sip = sip_object(message);
+  if (!sip) return nullptr;
+  for (auto* bad = reinterpret_cast<msg_header_t*>(sip->sip_error); bad;) {
+    auto* next = bad->sh_next;
+    msg_header_remove(message, reinterpret_cast<msg_pub_t*>(sip), bad);
+    bad = next;
+  }
+  sip->sip_error = nullptr;
+  return MessagePointer(msg_copy(message));
+}
+
 AgentCounters countersOf(nta_agent_t* agent) {
   usize_t bad = 0, requests = 0, responses = 0, sentRequests = 0, sentResponses = 0;
   nta_agent_get_stats(agent, NTATAG_S_BAD_MESSAGE_REF(bad), NTATAG_S_RECV_REQUEST_REF(requests),

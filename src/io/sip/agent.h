@@ -45,6 +45,10 @@ std::string transportOf(nta_agent_t* agent, msg_t* message);
 // addresses that cannot be sent to, headers that a response (which repeats them) could not carry.
 bool mayBeAnswered(const sip_t* message);
 
+// A received message as it may be sent on: what the parser could not read, or found twice where there may be one, is
+// taken out of it (sending it would end in an assertion of sofia-sip). Gives a copy, or nothing.
+MessagePointer copyForForwarding(msg_t* message);
+
 // Numbers that nta keeps itself, as totals.
 struct AgentCounters {
   std::uint64_t malformed = 0, requestsReceived = 0, responsesReceived = 0, requestsSent = 0, responsesSent = 0;

@@ -22,12 +22,26 @@ nta_agent_t* agent() {
   return kept;
 }
 
+// What sending does to a message.
+void serialize(const MessagePointer& message) {
+  sip_t* sip = message ? sip_object(message.get()) : nullptr;
+  if (sip && sip_complete_message(message.get()) == 0) {
+    msg_serialize(message.get(), reinterpret_cast<msg_pub_t*>(sip));
+  }
+}
+
+// What transactions and the proxy do to a received message.
+void copy(msg_t* message) {
+  if (sip_sanity_check(sip_object(message)) < 0) return;
+  serialize(copyForForwarding(message));
+}
+
 void convert(const sip_t* sip) {
   mayBeAnswered(sip);
   reasonsFromSofia(sip);
   authorizationsFromSofia(sip);
-  if (const auto request = requestFromSofia(sip)) requestToSofia(agent(), *request, "fuzz");
-  if (const auto response = responseFromSofia(sip)) responseToSofia(agent(), *response, "fuzz");
+  if (const auto request = requestFromSofia(sip)) serialize(requestToSofia(agent(), *request, "fuzz"));
+  if (const auto response = responseFromSofia(sip)) serialize(responseToSofia(agent(), *response, "fuzz"));
 }
 
 }  // namespace
@@ -36,6 +50,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size > 65536) return 0;
   const MessagePointer message(msg_make(sip_default_mclass(), 0, data, static_cast<ssize_t>(size)));
   const sip_t* sip = message ? sip_object(message.get()) : nullptr;
-  if (sip) convert(sip);
+  if (!sip) return 0;
+  convert(sip);
+  copy(message.get());
   return 0;
 }

@@ -37,12 +37,17 @@ inline loop::FileDescriptor datagramSocket() {
   return socket;
 }
 
-// Sends one datagram and gives the first answer back; empty at the deadline.
-inline std::string ask(const SocketAddress& to, const std::string& datagram) {
-  const loop::FileDescriptor socket = datagramSocket();
+inline loop::FileDescriptor say(const SocketAddress& to, const std::string& datagram) {
+  loop::FileDescriptor socket = datagramSocket();
   const sockaddr_in address = loopback(to.port);
   ::sendto(socket.get(), datagram.data(), datagram.size(), 0, reinterpret_cast<const sockaddr*>(&address),
            sizeof address);
+  return socket;
+}
+
+// Sends one datagram and gives the first answer back; empty at the deadline.
+inline std::string ask(const SocketAddress& to, const std::string& datagram) {
+  const loop::FileDescriptor socket = say(to, datagram);
   char buffer[65536];
   const auto size = ::recv(socket.get(), buffer, sizeof buffer, 0);
   return std::string(buffer, size > 0 ? static_cast<std::size_t>(size) : 0);

@@ -35,7 +35,7 @@ std::string transportOfUri(const std::string& uri) {
 // A response as it goes to the previous hop: without the Via that was ours.
 MessagePointer withoutOurVia(nta_outgoing_t* outgoing) {
   const MessagePointer received(nta_outgoing_getresponse(outgoing));
-  MessagePointer copy(received ? msg_copy(received.get()) : nullptr);
+  MessagePointer copy = received ? copyForForwarding(received.get()) : nullptr;
   sip_t* sip = copy ? sip_object(copy.get()) : nullptr;
   if (!sip || !sip_via_remove(copy.get(), sip) || !sip->sip_via) return nullptr;
   return copy;
@@ -115,7 +115,7 @@ void Proxy::addRecordRoute(msg_t* message, const std::string& in, const std::str
 }
 
 MessagePointer Proxy::copyFor(msg_t* request, const Target& target) {
-  MessagePointer copy(msg_copy(request));
+  MessagePointer copy = copyForForwarding(request);
   sip_t* sip = copy ? sip_object(copy.get()) : nullptr;
   if (!sip) return nullptr;
   su_home_t* home = msg_home(copy.get());
@@ -200,7 +200,7 @@ void Proxy::forwardStray(MessagePointer response) {
   const sip_via_t* via = sip->sip_via;
   if (!via || !via->v_next || text(via->v_port) != std::to_string(config_.self.port)) return;
   if (text(via->v_branch).find(kMarkSeparator) == std::string_view::npos || via->v_next->v_maddr) return;
-  MessagePointer copy(msg_copy(response.get()));
+  MessagePointer copy = copyForForwarding(response.get());
   if (copy) nta_msg_tsend(agent_, copy.release(), nullptr, TAG_END());
 }
 

@@ -226,6 +226,24 @@ TEST_F(Server, RefusesARequestThatHasGoneTooFar) {
   EXPECT_TRUE(answer.starts_with("SIP/2.0 483 ")) << answer;
 }
 
+TEST_F(Server, LeavesOutWhatItCouldNotReadWhenItSendsARequestOn) {
+  start();
+  Phone b(thread, "1002", address);
+  ASSERT_EQ(b.registerAt(), 200);
+  const auto request = [](const std::string& id, const std::string& headers) {
+    return "MESSAGE sip:1002@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK" + id + ";rport\r\n" +
+           "From: <sip:a@x>;tag=1\r\nTo: <sip:1002@x>\r\nCall-ID: " + id + "\r\nCSeq: 1 MESSAGE\r\n" + headers +
+           "Content-Length: 0\r\n\r\n";
+  };
+  // Two of what there may be one of, and more of it: sent on as it is, this ends a program with an assertion.
+  test::say(address, request("twice",
+                             "To: <sip:x@y>\r\nTo: <sip:z@y>\r\nCall-ID: other\r\nUser-Agent: a\r\n"
+                             "User-Agent: b\r\nSubject: c\r\nSubject: d\r\nDate: never\r\n"));
+  test::say(address, request("once", "Subject: plain\r\n"));
+  const auto received = b.next<RequestReceived>([](const auto& m) { return m.request.callId == "once"; });
+  b.respond(received, 200);
+}
+
 TEST_F(Server, AnswersToWhereADatagramCameFromIfItsViaSaysRport) {
   start();
   const std::string answer = test::ask(address,
