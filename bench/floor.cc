@@ -1,6 +1,6 @@
-// The floor: the least work that relaying a call can be. One thread, one socket towards the pages and one towards SIP; it
-// receives in batches, decrypts or encrypts, and sends in batches. No ICE, no RTCP, no rewriting, no statistics. What the
-// gateway costs is measured against this, in the same run.
+// The floor: the least work that relaying a call can be. One thread, one socket towards the pages and one towards SIP;
+// it receives in batches, decrypts or encrypts, and sends in batches. No ICE, no RTCP, no rewriting, no statistics.
+// What the gateway costs is measured against this, in the same run.
 //
 // Started by the load program. Its first output line says "ready <page port> <sip port>". A line of input is one call:
 // "<page's port> <far end's port> <key of the page> <key of the floor>" (16-byte key and 12-byte salt in hexadecimal).

@@ -36,12 +36,19 @@ class FloorTarget final : public Target {
  public:
   FloorTarget(const std::string& binary, int cpu) : process_({binary}, cpu) {
     unsigned page = 0, sip = 0;
-    if (std::sscanf(process_.readLine().c_str(), "ready %u %u", &page, &sip) != 2) throw std::runtime_error("the floor did not start");
+    if (std::sscanf(process_.readLine().c_str(), "ready %u %u", &page, &sip) != 2)
+      throw std::runtime_error("the floor did not start");
     page_ = {IpAddress::v4(0x7f000001), static_cast<std::uint16_t>(page)};
     sip_ = {IpAddress::v4(0x7f000001), static_cast<std::uint16_t>(sip)};
   }
   Process& process() override { return process_; }
-  void setUp(Media& media) override {
+  void setUp(Media& media, std::size_t calls) override {
+    for (std::size_t i = 0; i < calls; ++i) setUp(media);
+    process_.writeLine("");
+  }
+
+ private:
+  void setUp(Media& media) {
     const SrtpKey local = makeKey(), remote = makeKey();
     Flow flow{.page = std::make_unique<KeysOnly>(local, remote, page_),
               .pageSocket = media.open(),
@@ -50,12 +57,10 @@ class FloorTarget final : public Target {
               .pageSsrc = random_.next<std::uint32_t>(),
               .farSsrc = random_.next<std::uint32_t>()};
     process_.writeLine(std::to_string(media.sockets().address(flow.pageSocket).port) + " " +
-                       std::to_string(media.sockets().address(flow.farSocket).port) + " " + hex(local) + " " + hex(remote));
+                       std::to_string(media.sockets().address(flow.farSocket).port) + " " + hex(local) + " " +
+                       hex(remote));
     media.add(std::move(flow));
   }
-  void begin(Media&) override { process_.writeLine(""); }
-
- private:
   SrtpKey makeKey() {
     SrtpKey key{.profile = SrtpProfile::AeadAes128Gcm, .masterKey = ByteVector(16), .masterSalt = ByteVector(12)};
     random_.fill(key.masterKey);
@@ -71,6 +76,8 @@ class FloorTarget final : public Target {
 
 }  // namespace
 
-std::unique_ptr<Target> startFloor(const std::string& binary, int cpu) { return std::make_unique<FloorTarget>(binary, cpu); }
+std::unique_ptr<Target> startFloor(const std::string& binary, int cpu) {
+  return std::make_unique<FloorTarget>(binary, cpu);
+}
 
 }  // namespace crosspoint::bench

@@ -1,12 +1,8 @@
-// One call's media as the load program drives it: a page's end with SRTP and a far end with plain RTP, both on loopback.
-//
-// Every packet carries the time when it was sent, so that what arrives tells loss and delay.
+// One call's media as the load program drives it: a page's end with SRTP and a far end with plain RTP, both on
+// loopback. Every packet carries the time when it was sent, so that what arrives tells loss and delay.
 #pragma once
-#include <array>
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "base/datagram.h"
@@ -22,14 +18,13 @@ inline constexpr Duration kPacketTime = std::chrono::milliseconds(20);
 class PageEnd {
  public:
   virtual ~PageEnd() = default;
-  virtual bool protect(Datagram& datagram) = 0;               // also sets `remote`
+  virtual bool protect(Datagram& datagram) = 0;                 // also sets `remote`
   virtual bool receive(TimePoint now, Datagram& datagram) = 0;  // true: plain RTP is left
 };
 
 struct Tally {
   std::uint64_t sent = 0, received = 0;
-  std::vector<std::uint32_t> delays;  // microseconds, of a sample
-  double lost() const { return sent == 0 ? 0 : 1.0 - static_cast<double>(received) / static_cast<double>(sent); }
+  std::vector<std::uint32_t> delays;  // microseconds, of the first packets
 };
 
 struct Flow {
@@ -37,11 +32,9 @@ struct Flow {
   SocketId pageSocket = kNoSocket;
   SocketId farSocket = kNoSocket;
   SocketAddress farTarget;  // where the far end sends
-  std::uint8_t payloadType = 0;
   std::uint32_t pageSsrc = 0, farSsrc = 0;
-  std::uint16_t sequence = 0;
+  std::uint16_t sequence = 0;  // of both ends
   std::uint32_t timestamp = 0;
-  TimePoint next{};
 };
 
 }  // namespace crosspoint::bench

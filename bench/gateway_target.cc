@@ -1,36 +1,30 @@
-// Calls through the gateway: the load program is the SIP server that answers every INVITE at once, and every page, signing in
-// anonymously over HTTP as a client in the field would, with a whole WebRTC peer (ICE, DTLS-SRTP) of its own.
-#include <unistd.h>
-
-#include <cstdio>
-#include <fstream>
-#include <mutex>
+// Calls through the gateway: every page signs in anonymously over HTTP as a client in the field would, with a whole
+// WebRTC peer (ICE, DTLS-SRTP) of its own, and keeps a hanging GET open. Many calls are set up at once.
 #include <stdexcept>
-#include <unordered_map>
 
+#include "bench/far_end.h"
+#include "bench/gateway_process.h"
 #include "bench/http_client.h"
 #include "bench/target.h"
 #include "core/dtls/context.h"
 #include "core/roap/message.h"
 #include "core/sdp/sdp.h"
-#include "core/sip/user_agent.h"
 #include "crypto/certificate.h"
 #include "crypto/hash.h"
 #include "io/loop/clock.h"
-#include "io/loop/mailbox.h"
-#include "io/loop/system_random.h"
-#include "io/sip/sip_transport.h"
 
 namespace crosspoint::bench {
 namespace {
 
-const IpAddress kLoopback = IpAddress::v4(0x7f000001);
-constexpr Duration kSetupMax = std::chrono::seconds(10);
+constexpr std::size_t kSetUpAtOnce = 32;
+constexpr std::size_t kTimersPerTick = 32;  // a share of the peers at every tick is soon enough
+constexpr Duration kSetUpMax = std::chrono::seconds(15);
 
+// The page's half of the media.
 class PeerEnd final : public PageEnd {
  public:
-  PeerEnd(const peer::Config& config, Media& media, SocketId socket, Random& random, TimePoint now)
-      : peer_(config, random, now), media_(media), socket_(socket) {}
+  PeerEnd(const peer::Config& config, Media& media, Random& random, TimePoint now)
+      : peer_(config, random, now), media_(media), socket_(config.sockets.front().id) {}
   bool protect(Datagram& datagram) override { return peer_.protectRtp(datagram); }
   bool receive(TimePoint now, Datagram& datagram) override {
     const auto received = peer_.handleDatagram(now, datagram);
@@ -45,7 +39,9 @@ class PeerEnd final : public PageEnd {
   }
   void drain() {
     while (auto output = peer_.pollOutput()) {
-      if (auto* send = std::get_if<peer::SendDatagram>(&*output)) media_.sockets().send(socket_, send->remote, send->bytes);
+      if (auto* send = std::get_if<peer::SendDatagram>(&*output)) {
+        media_.sockets().send(socket_, send->remote, send->bytes);
+      }
     }
   }
   peer::Peer& peer() { return peer_; }
@@ -56,87 +52,116 @@ class PeerEnd final : public PageEnd {
   SocketId socket_;
 };
 
+// The page's half of the signalling.
+struct PageCall {
+  enum class State : std::uint8_t { SigningIn, Offering, Waiting, Connecting, Connected };
+
+  State state = State::SigningIn;
+  std::string number;
+  HttpClient http;
+  std::string ssid;
+  Flow* flow = nullptr;
+  PeerEnd* page = nullptr;  // flow->page
+};
+
 class GatewayTarget final : public Target {
  public:
   GatewayTarget(const std::string& binary, int cpu, Media& media)
-      : media_(media), certificate_(crypto::Certificate::selfSigned(loop::wallNow())), dtls_(certificate_), mailbox_(65536) {
-    sipThread_.start();
-    transport_ = std::make_unique<sip::SipTransport>(
-        sipThread_, sip::SipTransport::Config{.tcp = false}, [](const sip::Request&) { return 0u; },
-        [this](unsigned, sip::Incoming&& incoming) { mailbox_.post(std::move(incoming)); });
-    if (const auto started = transport_->start(); !started) throw std::runtime_error(started.error());
-    const std::string sipAddress = transport_->boundAddress().toString();
-    sip::Config config;
-    config.contact = *sip::Uri::parse("sip:" + sipAddress);
-    config.server = config.contact;
-    config.limits.calls = 100'000;
-    agent_ = std::make_unique<sip::UserAgent>(config, random_, loop::monotonicNow());
-
-    configuration_ = "/tmp/crosspoint-bench-" + std::to_string(getpid()) + ".toml";
-    std::ofstream(configuration_) << "[rsmp]\nhttp-port = 0\n[sip]\nserver = \"sip:" << sipAddress
-                                  << ";transport=udp\"\n[media]\nworkers = 1\n[log]\nlevel = \"warning\"\n";
-    process_ = std::make_unique<Process>(std::vector<std::string>{binary, "--config", configuration_}, cpu);
-    const std::string ready = process_->readLine();
-    const auto at = ready.find("http=");
-    if (!ready.starts_with("ready") || at == std::string::npos) throw std::runtime_error("the gateway did not start: " + ready);
-    http_ = *SocketAddress::parse(ready.substr(at + 5, ready.find(' ', at) - at - 5));
+      : media_(media),
+        certificate_(crypto::Certificate::selfSigned(loop::wallNow())),
+        dtls_(certificate_),
+        gateway_(binary, cpu, {"sip.server=sip:" + farEnd_.address() + ";transport=udp"}) {
     media_.tick = [this](TimePoint now) { tick(now); };
   }
-  ~GatewayTarget() override {
-    media_.tick = nullptr;
-    process_.reset();
-    transport_->stop();
-    sipThread_.stop();
-    unlink(configuration_.c_str());
-  }
-  Process& process() override { return *process_; }
+  ~GatewayTarget() override { media_.tick = nullptr; }
+  Process& process() override { return gateway_.process(); }
 
-  void setUp(Media& media) override {
-    const std::string number = std::to_string(100000 + calls_++);
-    Flow flow{.pageSocket = media.open(), .farSocket = media.open(), .pageSsrc = random_.next<std::uint32_t>(), .farSsrc = random_.next<std::uint32_t>()};
-    farPorts_[number] = media.sockets().address(flow.farSocket).port;
-
-    auto end = std::make_unique<PeerEnd>(peer::Config{.iceRole = peer::Role::Controlling,
-                                                      .local = {random_.alphanumeric(8), random_.alphanumeric(24)},
-                                                      .sockets = {{flow.pageSocket, media.sockets().address(flow.pageSocket)}},
-                                                      .dtls = DtlsSetup::Active,
-                                                      .context = &dtls_},
-                                         media, flow.pageSocket, random_, loop::monotonicNow());
-    PeerEnd& page = *end;
-    flow.page = std::move(end);
-
-    HttpClient http(http_);
-    const std::string signedIn = http.get("/sign_in?anon" + crypto::toHex(randomBytes(16)));
-    const std::string ssid = signedIn.substr(3, signedIn.find('\n') - 3);
-    http.post("/message?from=" + ssid + "&to=" + number,
-              roap::fromPage({.type = roap::MessageType::Offer,
-                              .sdp = offer(page.peer()),
-                              .offererSessionId = roap::SessionId::number(1),
-                              .seq = 1,
-                              .tiebreaker = 1}));
-    http.beginGet("/wait?id=" + ssid);
-    std::optional<std::string> reply;
-    if (!media.runUntil(kSetupMax, [&] { return (reply = http.tryRead()).has_value(); })) throw std::runtime_error("no ANSWER came");
-    const auto answer = roap::parseMessage(reply->substr(reply->find('{')));
-    const auto description = answer ? sdp::parse(answer->sdp) : std::unexpected(sdp::ParseError{});
-    if (!description || description->sections.empty() || !description->sections[0].ice) throw std::runtime_error("not an ANSWER: " + *reply);
-    const MediaSection& section = description->sections[0];
-    const TimePoint now = loop::monotonicNow();
-    page.peer().setRemote(now, {.ice = *section.ice, .fingerprints = section.fingerprints, .setup = DtlsSetup::Passive});
-    for (const auto& candidate : section.candidates) page.peer().addRemoteCandidate(now, candidate);
-    page.drain();
-    flow.farTarget = {kLoopback, gatewayPorts_.at(number)};
-    pages_.push_back(&page);
-    media.add(std::move(flow));
-    if (!media.runUntil(kSetupMax, [&] { return page.peer().canSend(); })) throw std::runtime_error("ICE or DTLS did not connect");
+  void setUp(Media& media, std::size_t calls) override {
+    wanted_ += calls;
+    if (media.runUntil(kSetUpMax + std::chrono::milliseconds(20) * calls, [&] { return connected_ == wanted_; }))
+      return;
+    throw std::runtime_error("only " + std::to_string(connected_) + " of " + std::to_string(wanted_) +
+                             " calls came up");
   }
 
  private:
-  ByteVector randomBytes(std::size_t count) {
-    ByteVector bytes(count);
-    random_.fill(bytes);
-    return bytes;
+  void tick(TimePoint now) {
+    farEnd_.tick(now);
+    while (calls_.size() < wanted_ && calls_.size() - connected_ < kSetUpAtOnce) begin(now);
+    for (std::size_t i = connected_; i < calls_.size(); ++i) {
+      advance(now, *calls_[i]);
+      // Calls that are up lie in front.
+      if (calls_[i]->state == PageCall::State::Connected) std::swap(calls_[i], calls_[connected_++]);
+    }
+    for (std::size_t i = 0; i < std::min(connected_, kTimersPerTick); ++i) {
+      nextTimer_ = (nextTimer_ + 1) % connected_;
+      calls_[nextTimer_]->page->tick(now);
+    }
   }
+
+  void begin(TimePoint now) {
+    Flow flow{.pageSocket = media_.open(),
+              .farSocket = media_.open(),
+              .pageSsrc = random_.next<std::uint32_t>(),
+              .farSsrc = random_.next<std::uint32_t>()};
+    auto page = std::make_unique<PeerEnd>(
+        peer::Config{.iceRole = peer::Role::Controlling,
+                     .local = {random_.alphanumeric(8), random_.alphanumeric(24)},
+                     .sockets = {{flow.pageSocket, media_.sockets().address(flow.pageSocket)}},
+                     .dtls = DtlsSetup::Active,
+                     .context = &dtls_},
+        media_, random_, now);
+    PeerEnd* const end = page.get();
+    flow.page = std::move(page);
+    const std::string number = std::to_string(100000 + calls_.size());
+    farEnd_.expect(number, media_.sockets().address(flow.farSocket).port);
+    calls_.push_back(std::make_unique<PageCall>(PageCall{
+        .number = number, .http = HttpClient(gateway_.http()), .flow = &media_.add(std::move(flow)), .page = end}));
+    PageCall& call = *calls_.back();
+    ByteVector id(16);
+    random_.fill(id);
+    call.http.beginGet("/sign_in?anon" + crypto::toHex(id));
+  }
+
+  void advance(TimePoint now, PageCall& call) {
+    using enum PageCall::State;
+    if (call.state == Connecting) {
+      call.page->tick(now);
+      if (call.page->peer().canSend()) call.state = Connected;
+      return;
+    }
+    const auto reply = call.http.tryRead();
+    if (!reply) return;
+    if (call.state == SigningIn) {
+      call.ssid = ssidOf(*reply);
+      call.http.beginPost("/message?from=" + call.ssid + "&to=" + call.number, offer(call.page->peer()));
+      call.state = Offering;
+    } else {
+      call.http.beginGet("/wait?id=" + call.ssid);
+      if (call.state == Offering)
+        call.state = Waiting;
+      else if (reply->contains('{'))
+        handleAnswer(now, call, *reply);
+    }
+  }
+
+  void handleAnswer(TimePoint now, PageCall& call, const std::string& text) {
+    const auto answer = roap::parseMessage(text.substr(text.find('{')));
+    const auto description = answer ? sdp::parse(answer->sdp) : std::unexpected(sdp::ParseError{});
+    const auto gatewayPort = farEnd_.gatewayPort(call.number);
+    if (!description || description->sections.empty() || !description->sections[0].ice || !gatewayPort) {
+      throw std::runtime_error("not an ANSWER: " + text);
+    }
+    const MediaSection& section = description->sections[0];
+    auto& peer = call.page->peer();
+    peer.setRemote(now, {.ice = *section.ice, .fingerprints = section.fingerprints, .setup = DtlsSetup::Passive});
+    for (const auto& candidate : section.candidates) peer.addRemoteCandidate(now, candidate);
+    peer.endOfRemoteCandidates(now);
+    call.page->drain();
+    call.flow->farTarget = {IpAddress::v4(0x7f000001), *gatewayPort};
+    call.state = PageCall::State::Connecting;
+  }
+
   std::string offer(const peer::Peer& peer) const {
     SessionDescription description;
     description.bundles = {{"0"}};
@@ -151,52 +176,21 @@ class GatewayTarget final : public Target {
     section.fingerprints = {dtls_.fingerprint()};
     section.setup = DtlsSetup::ActPass;
     description.sections = {section};
-    return sdp::write(description);
-  }
-  void tick(TimePoint now) {
-    if (mailbox_.take(incoming_)) {
-      for (auto& message : incoming_) agent_->handle(now, std::move(message));
-    }
-    if (const auto due = agent_->nextTimeout(); due && *due <= now) agent_->handleTimeout(now);
-    while (auto output = agent_->pollOutput()) {
-      if (auto* outgoing = std::get_if<sip::Outgoing>(&*output)) transport_->send(0, std::move(*outgoing));
-      else if (const auto* call = std::get_if<sip::IncomingCall>(&std::get<sip::Event>(*output))) accept(now, *call);
-    }
-    for (std::size_t i = 0; i < pages_.size() && i < 32; ++i) {  // a share of the peers at every tick is soon enough
-      pages_[nextPage_]->tick(now);
-      nextPage_ = (nextPage_ + 1) % pages_.size();
-    }
-  }
-  void accept(TimePoint now, const sip::IncomingCall& call) {
-    const auto description = sdp::parse(call.sdp.value_or(""));
-    if (!description || description->sections.empty()) return;
-    gatewayPorts_[call.toUser] = description->sections[0].port;
-    SessionDescription answer;
-    answer.originAddress = kLoopback;
-    answer.connection = kLoopback;
-    MediaSection section;
-    section.port = farPorts_.at(call.toUser);
-    section.codecs = {{.payloadType = 0, .name = "PCMU", .clockRate = 8000}};
-    answer.sections = {section};
-    static_cast<void>(agent_->accept(now, call.call, sdp::write(answer)));
+    return roap::fromPage({.type = roap::MessageType::Offer,
+                           .sdp = sdp::write(description),
+                           .offererSessionId = roap::SessionId::number(1),
+                           .seq = 1,
+                           .tiebreaker = 1});
   }
 
   Media& media_;
   loop::SystemRandom random_;
   crypto::Certificate certificate_;
   dtls::Context dtls_;
-  sip::SipThread sipThread_;
-  loop::Mailbox<sip::Incoming> mailbox_;
-  std::vector<sip::Incoming> incoming_;
-  std::unique_ptr<sip::SipTransport> transport_;
-  std::unique_ptr<sip::UserAgent> agent_;
-  std::string configuration_;
-  std::unique_ptr<Process> process_;
-  SocketAddress http_;
-  std::size_t calls_ = 0;
-  std::unordered_map<std::string, std::uint16_t> farPorts_, gatewayPorts_;  // by the number called
-  std::vector<PeerEnd*> pages_;
-  std::size_t nextPage_ = 0;
+  FarEnd farEnd_;
+  GatewayProcess gateway_;
+  std::vector<std::unique_ptr<PageCall>> calls_;
+  std::size_t wanted_ = 0, connected_ = 0, nextTimer_ = 0;
 };
 
 }  // namespace

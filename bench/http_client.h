@@ -1,4 +1,5 @@
-// As much of an HTTP/1.1 client as the load needs: one keep-alive connection, one request at a time, Content-Length bodies.
+// As much of an HTTP/1.1 client as the load needs: one keep-alive connection, one request at a time, Content-Length
+// bodies.
 #pragma once
 #include <optional>
 #include <string>
@@ -13,18 +14,20 @@ class HttpClient {
  public:
   explicit HttpClient(const SocketAddress& server);
   std::string get(const std::string& target);
-  std::string post(const std::string& target, const std::string& body);
-  // A request whose reply is fetched with tryRead(), which never waits.
+  // Requests whose reply is fetched with tryRead(), which never waits.
   void beginGet(const std::string& target);
+  void beginPost(const std::string& target, const std::string& body);
   std::optional<std::string> tryRead();
 
  private:
   void write(const std::string& text);
-  std::string read();
   std::optional<std::string> parse();
 
   loop::FileDescriptor socket_;
   std::string received_;
 };
+
+// The SSID in what /sign_in replied. Throws std::runtime_error if there is none.
+std::string ssidOf(const std::string& signedIn);
 
 }  // namespace crosspoint::bench

@@ -1,5 +1,8 @@
 #include "bench/media.h"
 
+#include <algorithm>
+#include <array>
+
 #include "core/rtp/classify.h"
 #include "core/rtp/packet.h"
 #include "io/loop/clock.h"
@@ -9,7 +12,7 @@ namespace {
 
 constexpr std::uint32_t kNone = 0xffffffff;
 constexpr Duration kTick = std::chrono::milliseconds(1);
-constexpr std::size_t kDelaysMax = 200'000;
+constexpr std::size_t kDelaysMax = 500'000;
 
 std::uint64_t stamp(TimePoint now) { return static_cast<std::uint64_t>(now.time_since_epoch().count()); }
 
@@ -17,27 +20,24 @@ std::uint64_t stamp(TimePoint now) { return static_cast<std::uint64_t>(now.time_
 
 Media::Media() : loop_({}), sockets_(loop_, {}) {
   sockets_.setHandler([this](TimePoint now, std::span<Datagram> batch) { receive(now, batch); });
+  tally_.delays.reserve(kDelaysMax);
 }
 
-void Media::add(Flow flow) {
+Flow& Media::add(Flow flow) {
   const auto index = static_cast<std::uint32_t>(flows_.size());
   for (const auto& [socket, far] : {std::pair{flow.pageSocket, 0u}, std::pair{flow.farSocket, 1u}}) {
     const auto number = static_cast<std::size_t>(socket);
     if (number >= bySocket_.size()) bySocket_.resize(number + 1, kNone);
     bySocket_[number] = index * 2 + far;
   }
-  flows_.push_back(std::move(flow));
+  return *flows_.emplace_back(std::make_unique<Flow>(std::move(flow)));
 }
 
 void Media::run(Duration time, bool sending) {
   const TimePoint now = loop::monotonicNow();
-  sending_ = sending;
-  nextFlow_ = 0;
-  for (std::size_t i = 0; i < flows_.size(); ++i) {
-    flows_[i].next = now + kPacketTime * static_cast<std::int64_t>(i) / static_cast<std::int64_t>(flows_.size());
-  }
   ends_ = now + time;
-  done_ = nullptr;
+  sending_ = sending;
+  if (sending) began_ = now - turn(turns_);
   loop_.run(*this);
   sending_ = false;
 }
@@ -55,41 +55,58 @@ void Media::receive(TimePoint now, std::span<Datagram> batch) {
     const auto number = static_cast<std::size_t>(datagram.socket);
     const std::uint32_t owner = number < bySocket_.size() ? bySocket_[number] : kNone;
     if (owner == kNone) continue;
-    Flow& flow = flows_[owner / 2];
-    if (owner % 2 == 1) {
-      if (rtp::classify(datagram.bytes()) == rtp::PacketClass::Rtp) count(now, toFarEnd_, datagram.bytes());
-    } else if (flow.page->receive(now, datagram)) {
-      count(now, toPage_, datagram.bytes());
-    }
+    const bool farEnd = owner % 2 == 1;
+    const bool media = farEnd ? rtp::classify(datagram.bytes()) == rtp::PacketClass::Rtp
+                              : flows_[owner / 2]->page->receive(now, datagram);
+    if (media) count(now, datagram.bytes());
   }
 }
 
-void Media::count(TimePoint now, Tally& tally, Bytes packet) {
+void Media::count(TimePoint now, Bytes packet) {
   const auto view = rtp::PacketView::parse(packet);
   if (!view || view->payload().size() != kPayloadBytes) return;
-  ++tally.received;
-  if (tally.delays.size() == kDelaysMax) return;
-  const std::uint64_t sent = loadBigEndian<std::uint64_t>(view->payload().data());
-  tally.delays.push_back(static_cast<std::uint32_t>((stamp(now) - sent) / 1000));
+  ++tally_.received;
+  if (tally_.delays.size() == kDelaysMax) return;
+  const auto delay = stamp(now) - loadBigEndian<std::uint64_t>(view->payload().data());
+  tally_.delays.push_back(static_cast<std::uint32_t>(delay / 1000));
 }
 
-void Media::send(TimePoint now, Flow& flow) {
-  std::array<std::uint8_t, kDatagramCapacity> buffer;
-  auto write = [&](std::uint32_t ssrc) {
-    ByteWriter writer(buffer);
-    rtp::writeHeader(writer, {.payloadType = flow.payloadType, .sequenceNumber = flow.sequence, .timestamp = flow.timestamp, .ssrc = ssrc});
-    writer.write(stamp(now));
-    writer.fill(kPayloadBytes - 8, 0xd5);
-    return static_cast<std::uint32_t>(writer.size());
-  };
-  Datagram datagram{.data = buffer.data(), .size = write(flow.pageSsrc), .capacity = buffer.size()};
-  if (flow.page->protect(datagram)) {
-    sockets_.send(flow.pageSocket, datagram.remote, datagram.bytes());
-    ++toFarEnd_.sent;
+// Every end of every flow has a turn each 20 ms, evenly spread: pages have the even ones.
+Duration Media::turn(std::uint64_t number) const {
+  return kPacketTime * static_cast<std::int64_t>(number) / static_cast<std::int64_t>(flows_.size() * 2);
+}
+
+void Media::sendDue(TimePoint now) {
+  for (; began_ + turn(turns_) <= now; ++turns_) {
+    Flow& flow = *flows_[turns_ / 2 % flows_.size()];
+    if (turns_ % 2 == 0)
+      sendFromPage(flow);
+    else
+      sendFromFarEnd(flow);
   }
-  const std::uint32_t size = write(flow.farSsrc);
+}
+
+std::uint32_t Media::write(MutableBytes buffer, const Flow& flow, std::uint32_t ssrc) const {
+  ByteWriter writer(buffer);
+  rtp::writeHeader(writer,
+                   {.payloadType = 0, .sequenceNumber = flow.sequence, .timestamp = flow.timestamp, .ssrc = ssrc});
+  writer.write(stamp(loop::monotonicNow()));
+  writer.fill(kPayloadBytes - 8, 0xd5);
+  return static_cast<std::uint32_t>(writer.size());
+}
+
+void Media::sendFromPage(Flow& flow) {
+  std::array<std::uint8_t, kDatagramCapacity> buffer;
+  Datagram datagram{.data = buffer.data(), .size = write(buffer, flow, flow.pageSsrc), .capacity = buffer.size()};
+  ++tally_.sent;
+  if (flow.page->protect(datagram)) sockets_.send(flow.pageSocket, datagram.remote, datagram.bytes());
+}
+
+void Media::sendFromFarEnd(Flow& flow) {
+  std::array<std::uint8_t, kDatagramCapacity> buffer;
+  const std::uint32_t size = write(buffer, flow, flow.farSsrc);
+  ++tally_.sent;
   sockets_.send(flow.farSocket, flow.farTarget, Bytes(buffer).first(size));
-  ++toPage_.sent;
   ++flow.sequence;
   flow.timestamp += 160;
 }
@@ -97,18 +114,14 @@ void Media::send(TimePoint now, Flow& flow) {
 void Media::handleWakeUp(TimePoint now) {
   sockets_.deliver(now);
   if (tick) tick(now);
-  if (sending_) {
-    for (std::size_t i = 0; i < flows_.size() && flows_[nextFlow_].next <= now; ++i) {
-      Flow& flow = flows_[nextFlow_];
-      send(now, flow);
-      flow.next += kPacketTime;
-      nextFlow_ = (nextFlow_ + 1) % flows_.size();
-    }
-  }
+  if (sending_) sendDue(now);
   sockets_.flush();
   if (now >= ends_ || (done_ != nullptr && (*done_)())) loop_.stop();
 }
 
-std::optional<TimePoint> Media::nextTimeout() const { return loop::monotonicNow() + kTick; }
+std::optional<TimePoint> Media::nextTimeout() const {
+  const TimePoint latest = loop::monotonicNow() + kTick;
+  return sending_ ? std::min(latest, began_ + turn(turns_)) : latest;
+}
 
 }  // namespace crosspoint::bench

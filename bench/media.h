@@ -1,8 +1,7 @@
 // The load program's media loop: sends every flow's packets at their times, receives everything, keeps the tally.
 #pragma once
+#include <functional>
 #include <memory>
-#include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "bench/flow.h"
@@ -17,9 +16,8 @@ class Media final : public loop::WorkerLoop::Client {
 
   udp::UdpSockets& sockets() { return sockets_; }
   SocketId open() { return sockets_.open({IpAddress::v4(0x7f000001), 0}, udp::Traffic::Call).value(); }
-  // Takes the flow up; it begins to send when start() is called.
-  void add(Flow flow);
-  std::size_t size() const { return flows_.size(); }
+  // What arrives on the flow's sockets goes to it from now on; it sends when run() says so.
+  Flow& add(Flow flow);
   // Runs the loop on this thread for this long. `sending`: packets flow, spread evenly over 20 ms.
   void run(Duration time, bool sending);
   // Runs until `done` says so; false if `limit` passed first.
@@ -27,27 +25,29 @@ class Media final : public loop::WorkerLoop::Client {
   // Called at every wake-up: timers of the pages' peers, mailboxes.
   std::function<void(TimePoint)> tick;
 
-  Tally& toFarEnd() { return toFarEnd_; }
-  Tally& toPage() { return toPage_; }
-  void clearTallies() { toFarEnd_ = {}, toPage_ = {}; }
+  Tally& tally() { return tally_; }  // of both directions
 
  private:
   void receive(TimePoint now, std::span<Datagram> batch);
-  void send(TimePoint now, Flow& flow);
-  static void count(TimePoint now, Tally& tally, Bytes packet);
+  void sendDue(TimePoint now);
+  void sendFromPage(Flow& flow);
+  void sendFromFarEnd(Flow& flow);
+  std::uint32_t write(MutableBytes buffer, const Flow& flow, std::uint32_t ssrc) const;
+  void count(TimePoint now, Bytes packet);
+  Duration turn(std::uint64_t number) const;
   void handleReady(TimePoint now, std::uint32_t key) override { sockets_.handleReady(now, SocketId{key}); }
   void handleWakeUp(TimePoint now) override;
   std::optional<TimePoint> nextTimeout() const override;
 
   loop::WorkerLoop loop_;
   udp::UdpSockets sockets_;
-  std::vector<Flow> flows_;
+  std::vector<std::unique_ptr<Flow>> flows_;
   std::vector<std::uint32_t> bySocket_;  // flow index * 2, + 1 for the far end; kNone
   bool sending_ = false;
-  std::size_t nextFlow_ = 0;  // flows send in a ring, in the order of their phases
-  TimePoint ends_{};
+  TimePoint began_{}, ends_{};
+  std::uint64_t turns_ = 0;  // to send, taken since `began_`
   const std::function<bool()>* done_ = nullptr;
-  Tally toFarEnd_, toPage_;
+  Tally tally_;
 };
 
 }  // namespace crosspoint::bench

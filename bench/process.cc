@@ -41,7 +41,7 @@ Process::Process(const std::vector<std::string>& command, int cpu) {
 }
 
 Process::~Process() {
-  kill(pid_, SIGTERM);
+  kill(pid_, SIGKILL);
   waitpid(pid_, nullptr, 0);
   std::fclose(in_);
   std::fclose(out_);

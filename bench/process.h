@@ -13,7 +13,7 @@ class Process {
  public:
   // `cpu`: the processor it is pinned to; -1: none. Throws std::runtime_error if it cannot be started.
   Process(const std::vector<std::string>& command, int cpu);
-  ~Process();  // SIGTERM, and waits
+  ~Process();  // kills it: nobody is left to end its calls with
   Process(const Process&) = delete;
 
   std::string readLine();

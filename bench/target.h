@@ -12,10 +12,8 @@ class Target {
  public:
   virtual ~Target() = default;
   virtual Process& process() = 0;
-  // Sets up one call and adds its flow to `media`. Throws std::runtime_error if that fails.
-  virtual void setUp(Media& media) = 0;
-  // All calls are there: anything that has to be done before media may flow.
-  virtual void begin(Media&) {}
+  // Sets up that many calls and adds their flows to `media`. Throws std::runtime_error if one fails.
+  virtual void setUp(Media& media, std::size_t calls) = 0;
 };
 
 std::unique_ptr<Target> startFloor(const std::string& binary, int cpu);
