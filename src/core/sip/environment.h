@@ -32,14 +32,20 @@ struct Environment {
 
   // Call-IDs and tags: unguessable, and telling whose they are.
   std::string newToken() { return config.tagPrefix + random.alphanumeric(kTokenLength); }
+  // What stands right of the @: without a configured domain the server, with its port, or a request to it would leave it.
+  Uri domain() const {
+    if (!config.domain.empty()) return {.host = config.domain};
+    return {.host = config.server.host, .port = config.server.port};
+  }
   NameAddr contact(std::string_view user) const {
     NameAddr contact{.uri = config.contact};
     contact.uri.user = escapeUser(user);
     return contact;
   }
   NameAddr address(std::string_view user, std::string_view display = {}) const {
-    return {.display = withoutControls(display),
-            .uri = {.user = escapeUser(user), .host = config.domain.empty() ? config.server.host : config.domain}};
+    NameAddr address{.display = withoutControls(display), .uri = domain()};
+    address.uri.user = escapeUser(user);
+    return address;
   }
 
   static constexpr std::size_t kTokenLength = 22;  // 131 bits

@@ -45,8 +45,7 @@ void Registration::sendRegister(TimePoint now) {
   dueAt_.reset();
   Request request;
   request.method = Method::Register;
-  request.uri.host = environment_.config.domain.empty() ? environment_.config.server.host : environment_.config.domain;
-  if (environment_.config.domain.empty()) request.uri.port = environment_.config.server.port;
+  request.uri = environment_.domain();
   request.to = environment_.address(user_);
   request.from = request.to;
   request.from.tag = fromTag_;

@@ -60,7 +60,7 @@ struct Limits {
 struct Config {
   Uri contact;         // our host, port and ";transport="; the user part is filled in per DN
   Uri server;          // registrar and outbound proxy: every request outside a dialog goes there
-  std::string domain;  // right of the @ in From, To and Request-URI; empty: the server's host
+  std::string domain;  // right of the @ in From, To and Request-URI; empty: the server's host and port
   std::string userAgent = "Crosspoint";
   // Every Call-ID and tag that this engine makes begins with it, so that a receiver that serves several workers can
   // tell by the To tag of a request whose dialog it is. Letters and digits.
