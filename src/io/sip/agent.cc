@@ -72,7 +72,8 @@ std::expected<AgentPointer, std::string> createAgent(su_root_t* root, const Agen
   if (!agent) return std::unexpected(place + ": " + std::strerror(errno ? errno : ENOMEM));
   if (nta_agent_add_tport(agent.get(), reinterpret_cast<const url_string_t*>(url.c_str()),
                           TPTAG_IDLE(static_cast<unsigned>(config.idle.count())),
-                          TPTAG_TIMEOUT(kIncompleteMessageMilliseconds), TPTAG_SDWN_ERROR(0), TAG_END()) < 0) {
+                          TPTAG_TIMEOUT(kIncompleteMessageMilliseconds), TPTAG_SDWN_ERROR(0), TPTAG_STUN_SERVER(0),
+                          TAG_END()) < 0) {
     return std::unexpected(place + ": " + std::strerror(errno ? errno : EADDRINUSE));
   }
   return agent;
