@@ -1,5 +1,6 @@
 #include "bridge/media_path.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "core/rtp/classify.h"
@@ -14,6 +15,16 @@ rtp::Rewriter makeRewriter(Random& random, bool audio) {
                         .firstTimestamp = random.next<std::uint32_t>(),
                         .clockRate = audio ? 8000u : 90000u,
                         .markSwitches = audio});
+}
+
+// What a codec of one side is on the other: the same encoding, or telephone-event with another clock.
+const Codec* counterpart(const Codec& codec, const std::vector<Codec>& targets) {
+  const Codec* found = nullptr;
+  for (const auto& target : targets) {
+    if (sameEncoding(codec, target)) return &target;
+    if (found == nullptr && call::isTelephoneEvent(codec) && call::isTelephoneEvent(target)) found = &target;
+  }
+  return found;
 }
 
 std::uint32_t mediaClockRate(const std::vector<Codec>& codecs) {
@@ -53,14 +64,13 @@ void MediaPath::configure(TimePoint now, const call::Machine& machine, call::Sid
       const auto& targets = machine.described(call::other(from))[i].codecs;
       for (const auto* sources : {&machine.described(from)[i].codecs, &machine.told(from)[i].codecs}) {
         for (const auto& codec : *sources) {
-          for (const auto& target : targets) {
-            if (!sameEncoding(codec, target)) continue;
-            formats[codec.payloadType & 0x7f] = {.outgoing = target.payloadType,
-                                                 .stream = static_cast<std::uint8_t>(i),
-                                                 .forwarded = machine.forwards(from, i),
-                                                 .clockRate = codec.clockRate};
-            break;
-          }
+          const Codec* target = counterpart(codec, targets);
+          if (target == nullptr) continue;
+          formats[codec.payloadType & 0x7f] = {.outgoing = target->payloadType,
+                                               .stream = static_cast<std::uint8_t>(i),
+                                               .forwarded = machine.forwards(from, i),
+                                               .clockRate = codec.clockRate,
+                                               .outgoingClockRate = target->clockRate};
         }
       }
     };
@@ -108,6 +118,7 @@ void MediaPath::handleBrowserRtp(TimePoint now, Datagram& datagram) {
   Stream& stream = streams_[format.stream];
   MutableBytes packet = datagram.bytes();
   if (view->hasExtension()) packet = rtp::withoutExtension(packet);
+  convertDigit(format, packet);
   if (stream.end) {
     sendToSip(now, stream, datagram, packet, format.outgoing);
   } else {
@@ -145,6 +156,15 @@ void MediaPath::sendToPage(TimePoint now, Stream& stream, Datagram& datagram, Mu
   }
   sink_.forward(datagram);
   ++counters_.packetsToBrowser;
+}
+
+// RFC 4733 §2.3.5: the duration is in units of the clock.
+void MediaPath::convertDigit(const Format& format, MutableBytes packet) {
+  if (format.clockRate == format.outgoingClockRate || packet.size() < rtp::kFixedHeaderBytes + 4) return;
+  std::uint8_t* duration = packet.data() + *rtp::headerSize(packet) + 2;
+  if (duration + 2 > packet.data() + packet.size()) return;
+  const std::uint64_t converted = std::uint64_t{loadBigEndian<std::uint16_t>(duration)} * format.outgoingClockRate / format.clockRate;
+  storeBigEndian(duration, static_cast<std::uint16_t>(std::min<std::uint64_t>(converted, 0xffff)));
 }
 
 // The announced address first; another source only while nothing has come yet (symmetric RTP behind NAT) or with the SSRC of what
@@ -185,6 +205,7 @@ void MediaPath::handleSip(TimePoint now, std::size_t index, Datagram& datagram) 
   }
   MutableBytes packet = datagram.bytes();
   if (view->hasExtension()) packet = rtp::withoutExtension(packet);
+  convertDigit(format, packet);
   sendToPage(now, stream, datagram, packet, format.outgoing);
 }
 

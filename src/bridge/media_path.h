@@ -62,6 +62,7 @@ class MediaPath {
     std::uint8_t stream = 0;
     bool forwarded = false;
     std::uint32_t clockRate = 0;
+    std::uint32_t outgoingClockRate = 0;  // differs for telephone-event only
   };
   using Formats = std::array<Format, 128>;
 
@@ -74,6 +75,7 @@ class MediaPath {
     Formats fromSip;
   };
 
+  static void convertDigit(const Format&, MutableBytes packet);
   bool latch(Stream&, const Datagram&, std::uint32_t ssrc);
   void sendToPage(TimePoint now, Stream&, Datagram&, MutableBytes packet, std::uint8_t payloadType);
   void sendToSip(TimePoint now, Stream&, Datagram&, MutableBytes packet, std::uint8_t payloadType);

@@ -7,10 +7,27 @@
 namespace crosspoint::call {
 namespace {
 
+constexpr std::string_view kNoCodecOfOurs = "No codec in the offer is one that this gateway passes on (Opus, PCMU, PCMA, VP8)";
+
+bool contains(const std::vector<Codec>& codecs, const Codec& codec) {
+  return std::ranges::any_of(codecs, [&](const Codec& other) { return sameEncoding(other, codec); });
+}
+
 bool payloadTypeTaken(const std::array<std::vector<Codec>, kStreams>& known, std::uint8_t payloadType) {
   return std::ranges::any_of(known, [&](const auto& codecs) {
     return std::ranges::any_of(codecs, [&](const Codec& codec) { return codec.payloadType == payloadType; });
   });
+}
+
+// A browser that sends Opus wants telephone-event with the same clock: see common().
+void addWideDigits(std::vector<Codec>& codecs) {
+  const bool wide = !codecs.empty() && codecs.front().clockRate == 48000;
+  const auto digits = std::ranges::find_if(codecs, isTelephoneEvent);
+  if (!wide || digits == codecs.end()) return;
+  if (std::ranges::any_of(codecs, [](const Codec& c) { return isTelephoneEvent(c) && c.clockRate == 48000; })) return;
+  Codec added = *digits;
+  added.clockRate = 48000;
+  codecs.insert(digits, added);
 }
 
 // RFC 3264 §8.3.2: within a session a payload type keeps its meaning. In a BUNDLE it is also unique across streams (RFC 8843 §9.1).
@@ -67,6 +84,7 @@ void Machine::describe(Side side, const Media& media, const Media* answering) {
 
 Media Machine::offerTo(Side side) const {
   Media offer = leg(other(side)).described;
+  if (kind(side) == LegKind::Browser) addWideDigits(offer[0].codecs);
   auto known = leg(side).known;
   for (std::size_t i = 0; i < kStreams; ++i) {
     for (auto& codec : offer[i].codecs) number(known, i, codec);
@@ -94,8 +112,12 @@ bool Machine::outOfStep(Side side) const {
     if (truth[i].present() != told.present()) return true;
     if (!told.present()) continue;
     if (common(told.codecs, truth[i].codecs).empty()) return true;
-    // What was told in an answer was limited by the offer: compare only what this side lets the other do.
     const Stream& own = leg(side).described[i];
+    // What this side may be sending now must still be understood.
+    for (const auto& codec : common(told.codecs, own.codecs)) {
+      if (isMediaCodec(codec) && !contains(truth[i].codecs, codec)) return true;
+    }
+    // What was told in an answer was limited by the offer: compare only what this side lets the other do.
     const Direction allowed = own.present() ? reversed(own.direction) : Direction::Inactive;
     if (intersection(truth[i].direction, allowed) != intersection(told.direction, allowed)) return true;
   }
@@ -107,7 +129,8 @@ void Machine::sendOffer(TimePoint now, Side to) {
   leg.told = offerTo(to);
   remember(to, leg.told);
   leg.offerPending = true;
-  deadline_ = now + (state_ == State::Active ? config_.updateMax : config_.answerMax);
+  leg.wantsOffer = false;
+  if (state_ == State::Active) leg.deadline = now + config_.updateMax;
   output(SendOffer{to, leg.told});
 }
 
@@ -118,18 +141,44 @@ void Machine::sendAnswer(Side to) {
   output(SendAnswer{to, leg.told});
 }
 
+// What was agreed before its offer stands.
+void Machine::refuse(Side to, int sipStatus) {
+  leg(to).owesAnswer = false;
+  leg(to).described = leg(to).before;
+  output(RefuseOffer{to, sipStatus});
+}
+
 // Sends what follows from the present state: offers to sides that are out of step, answers that wait for nothing any more.
 void Machine::settle(TimePoint now) {
   if (state_ != State::Active) return;
   for (const Side side : {Side::Caller, Side::Callee}) {
-    Leg& to = leg(side);
-    // A side that waits for our answer is told with the answer.
-    if (!to.offerPending && !to.owesAnswer && outOfStep(side)) sendOffer(now, side);
+    const Leg& to = leg(side);
+    // A side that waits for our answer is told with the answer; nobody is offered a call without media.
+    if (to.offerPending || to.owesAnswer || to.wantsOffer || !usable(described(other(side)))) continue;
+    if (outOfStep(side)) sendOffer(now, side);
   }
   for (const Side side : {Side::Caller, Side::Callee}) {
-    if (leg(side).owesAnswer && !leg(other(side)).offerPending) sendAnswer(side);
+    if (!leg(side).owesAnswer || leg(other(side)).offerPending) continue;
+    if (usable(answerTo(side))) {
+      sendAnswer(side);
+    } else {
+      refuse(side, 488);
+      return settle(now);  // the other side may have been told of it
+    }
   }
-  if (!leg(Side::Caller).offerPending && !leg(Side::Callee).offerPending) deadline_.reset();
+  output(RoutesChanged{});
+}
+
+// Before the call is answered: the caller gives its offer up for another one. The callee hears of it after its answer.
+void Machine::handleEarlierOffer(Side from, const Media& media) {
+  if (from != Side::Caller || kind(from) != LegKind::Browser) {
+    output(RefuseOffer{from, 491});
+    return;
+  }
+  describe(from, media, nullptr);
+  if (!usable(described(from))) return end({Cause::NoCommonCodec, 488, std::string(kNoCodecOfOurs)});
+  leg(from).owesAnswer = true;
+  if (state_ == State::Early && usable(answerTo(from))) sendAnswer(from);
   output(RoutesChanged{});
 }
 
@@ -138,25 +187,47 @@ void Machine::handleOffer(TimePoint now, Side from, const Media& media) {
   if (state_ == State::New) {
     CROSSPOINT_CHECK(from == Side::Caller);
     describe(from, media, nullptr);
-    if (!usable(described(from))) {
-      end({Cause::NoCommonCodec, 488, "No codec in the offer is one that this gateway passes on (Opus, PCMU, PCMA, VP8)"});
-      return;
-    }
+    if (!usable(described(from))) return end({Cause::NoCommonCodec, 488, std::string(kNoCodecOfOurs)});
     leg(from).owesAnswer = true;
     state_ = State::Offered;
+    answerDeadline_ = now + config_.answerMax;
     sendOffer(now, Side::Callee);
     return;
   }
-  if (state_ != State::Active) {
+  if (state_ != State::Active) return handleEarlierOffer(from, media);
+  Leg& leg = this->leg(from);
+  if (!leg.owesAnswer) leg.before = leg.described;
+  leg.offerPending = false;  // an offer of ours that crossed it is void; outOfStep() finds what it wanted to say
+  leg.wantsOffer = false;
+  leg.owesAnswer = true;
+  describe(from, media, nullptr);
+  if (!usable(described(from))) {
+    refuse(from, 488);
+  } else {
+    if (kind(from) == LegKind::Sip && usable(answerTo(from))) sendAnswer(from);
+    if (this->leg(other(from)).wantsOffer) sendOffer(now, other(from));
+  }
+  settle(now);
+}
+
+void Machine::handleOfferWithdrawn(TimePoint now, Side from) {
+  Leg& leg = this->leg(from);
+  leg.wantsOffer = false;
+  if (state_ != State::Active || !leg.owesAnswer) return;
+  leg.owesAnswer = false;
+  leg.described = leg.before;
+  settle(now);
+}
+
+void Machine::handleOfferRequest(TimePoint now, Side from) {
+  if (state_ != State::Active || leg(from).offerPending || leg(from).owesAnswer) {
     output(RefuseOffer{from, 491});
     return;
   }
-  Leg& leg = this->leg(from);
-  leg.offerPending = false;  // an offer of ours that crossed it is void; outOfStep() finds what it wanted to say
-  describe(from, media, nullptr);
-  leg.owesAnswer = true;
-  if (kind(from) == LegKind::Sip) sendAnswer(from);
-  settle(now);
+  if (kind(other(from)) != LegKind::Browser) return sendOffer(now, from);
+  leg(from).wantsOffer = true;
+  leg(from).deadline = now + config_.freshOfferMax;
+  output(AskForOffer{other(from)});
 }
 
 void Machine::handleProgress(TimePoint, const std::optional<Media>& earlyAnswer) {
@@ -185,6 +256,7 @@ void Machine::handleAnswer(TimePoint now, Side from, const Media& media) {
     return;
   }
   state_ = State::Active;
+  answerDeadline_.reset();
   settle(now);
 }
 
@@ -199,7 +271,7 @@ void Machine::handleOfferFailed(TimePoint now, Side from) {
 void Machine::handleEnd(Side from, const Reason& reason) {
   if (state_ == State::Ended) return;
   state_ = State::Ended;
-  deadline_.reset();
+  answerDeadline_.reset();
   output(EndLeg{other(from), reason});
   output(Ended{reason});
 }
@@ -207,22 +279,31 @@ void Machine::handleEnd(Side from, const Reason& reason) {
 void Machine::end(const Reason& reason) {
   if (state_ == State::Ended) return;
   state_ = State::Ended;
-  deadline_.reset();
+  answerDeadline_.reset();
   output(EndLeg{Side::Caller, reason});
   output(EndLeg{Side::Callee, reason});
   output(Ended{reason});
 }
 
 void Machine::handleTimeout(TimePoint now) {
-  if (!deadline_ || now < *deadline_) return;
-  deadline_.reset();
-  if (state_ == State::Offered || state_ == State::Early) {
-    end({Cause::NoAnswer, 408, "Nobody answered"});
-    return;
-  }
+  if (state_ == State::Ended) return;
+  if (answerDeadline_ && now >= *answerDeadline_) return end({Cause::NoAnswer, 408, "Nobody answered"});
   for (const Side side : {Side::Caller, Side::Callee}) {
-    if (leg(side).offerPending) handleOfferFailed(now, side);
+    Leg& leg = this->leg(side);
+    const bool waits = leg.offerPending || leg.wantsOffer;
+    if (state_ != State::Active || !waits || !leg.deadline || now < *leg.deadline) continue;
+    if (leg.wantsOffer) sendOffer(now, side);
+    else handleOfferFailed(now, side);
   }
+}
+
+std::optional<TimePoint> Machine::nextTimeout() const {
+  if (state_ == State::Ended) return std::nullopt;
+  auto next = answerDeadline_;
+  for (const Leg& leg : legs_) {
+    if (state_ == State::Active && (leg.offerPending || leg.wantsOffer)) next = earlier(next, leg.deadline);
+  }
+  return next;
 }
 
 std::optional<Machine::Output> Machine::pollOutput() {

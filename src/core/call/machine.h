@@ -10,6 +10,10 @@
 // difference follows what has to be sent: it never depends on which message came first, so crossing offers cannot lose a
 // change. Legs that pass messages on with their own rules (491, glare in ROAP) report here when theirs are settled.
 //
+// A later offer from SIP is answered at once from what the page last said. Only where that has no codec for it is the page asked
+// first; and where nothing comes of that the offer is refused and both sides stay as they were. A side that wants an offer
+// itself (a re-INVITE without SDP) gets one that the page makes anew, or soon the old one.
+//
 // Sans-IO (style.md): handle…, then drain pollOutput(); handleTimeout() at nextTimeout().
 #pragma once
 #include <array>
@@ -63,21 +67,27 @@ class Machine {
     bool earlyAnswer = false;                            // the caller gets its answer with the callee's early media
     Duration answerMax = std::chrono::seconds(180);      // from the first offer to the answer
     Duration updateMax = std::chrono::seconds(40);       // for the answer to a later offer; RFC 3261 timer B is 32 s
+    Duration freshOfferMax = std::chrono::seconds(5);    // for the offer that a page was asked for
   };
 
   struct SendOffer { Side to; Media media; };
   struct SendRinging { Side to; };
   struct SendAnswer { Side to; Media media; };
   struct RefuseOffer { Side to; int sipStatus; };
+  struct AskForOffer { Side to; };                                     // a fresh one, of the established call
   struct RoutesChanged {};                                             // ask forwards() and common codecs again
   struct EndLeg { Side side; Reason reason; };                         // not sent to a leg that ended by itself
   struct Ended { Reason reason; };                                     // the last output
-  using Output = std::variant<SendOffer, SendRinging, SendAnswer, RefuseOffer, RoutesChanged, EndLeg, Ended>;
+  using Output = std::variant<SendOffer, SendRinging, SendAnswer, RefuseOffer, AskForOffer, RoutesChanged, EndLeg, Ended>;
 
   explicit Machine(const Config& config) : config_(config) {}
 
   // An offer of this side. The first one must be the caller's.
   void handleOffer(TimePoint now, Side from, const Media& media);
+  // The last offer of this side is void before its answer.
+  void handleOfferWithdrawn(TimePoint now, Side from);
+  // This side wants to be made an offer: SendOffer follows, now or soon.
+  void handleOfferRequest(TimePoint now, Side from);
   // The callee rings, or answers for the time being.
   void handleProgress(TimePoint now, const std::optional<Media>& earlyAnswer);
   // The answer to the last SendOffer to this side.
@@ -90,7 +100,7 @@ class Machine {
   void end(const Reason& reason);
 
   void handleTimeout(TimePoint now);
-  std::optional<TimePoint> nextTimeout() const { return deadline_; }
+  std::optional<TimePoint> nextTimeout() const;
   std::optional<Output> pollOutput();
 
   State state() const { return state_; }
@@ -105,10 +115,13 @@ class Machine {
  private:
   struct Leg {
     Media described;            // by the leg
+    Media before;               // the same, before its offer that has no answer yet
     Media told;                 // to the leg
     std::array<std::vector<Codec>, kStreams> known;  // every codec this leg's payload types were ever bound to
     bool offerPending = false;  // SendOffer without an answer yet
     bool owesAnswer = false;    // its offer has not been answered yet
+    bool wantsOffer = false;    // it asked for one, and the other side was asked to make it
+    std::optional<TimePoint> deadline;  // of offerPending or wantsOffer
   };
 
   static std::size_t index(Side side) { return static_cast<std::size_t>(side); }
@@ -123,13 +136,15 @@ class Machine {
   bool outOfStep(Side side) const;
   void sendOffer(TimePoint now, Side to);
   void sendAnswer(Side to);
+  void refuse(Side to, int sipStatus);
+  void handleEarlierOffer(Side from, const Media& media);
   void settle(TimePoint now);
   void output(Output output) { outputs_.push_back(std::move(output)); }
 
   Config config_;
   State state_ = State::New;
   std::array<Leg, 2> legs_;
-  std::optional<TimePoint> deadline_;
+  std::optional<TimePoint> answerDeadline_;  // of the call
   std::deque<Output> outputs_;
 };
 

@@ -202,6 +202,26 @@ TEST_F(MachineTest, APayloadTypeKeepsItsMeaningWhenSipOffersAnotherCodecUnderIt)
   EXPECT_NE(offer[1].codecs[0].payloadType, 96);  // unique within the BUNDLE
 }
 
+TEST_F(MachineTest, DigitsBesideOpusHaveItsClockAtThePageWhateverThePhoneSpeaks) {
+  Codec wide = kDigits;
+  wide.payloadType = 110;
+  wide.clockRate = 48000;
+  Codec narrow = kDigits;
+  narrow.payloadType = 101;
+  machine().handleOffer(now, Side::Caller, audio({kOpus, kPcmu, wide, kDigits}));
+  machine().handleAnswer(now, Side::Callee, audio({kOpus, narrow}));
+  EXPECT_EQ(take<Machine::SendAnswer>()[0].media[0].codecs, (std::vector{kOpus, wide}));
+
+  made.reset();
+  config = {.caller = LegKind::Sip, .callee = LegKind::Browser};
+  machine().handleOffer(now, Side::Caller, audio({kOpus, narrow}));
+  const auto offered = take<Machine::SendOffer>()[0].media[0].codecs;
+  ASSERT_EQ(offered.size(), 3u);
+  EXPECT_EQ(offered[1].clockRate, 48000u);
+  machine().handleAnswer(now, Side::Callee, audio({kOpus, offered[1]}));
+  EXPECT_EQ(take<Machine::SendAnswer>()[0].media[0].codecs, (std::vector{kOpus, narrow}));
+}
+
 TEST_F(MachineTest, EarlyMediaIsAnAnswerOnlyWhereConfigured) {
   machine().handleOffer(now, Side::Caller, audio({kPcmu}));
   machine().handleProgress(now, audio({kPcmu}));

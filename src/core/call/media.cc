@@ -51,17 +51,23 @@ Media reduced(const Media& media) {
 
 bool usable(const Media& media) { return std::ranges::any_of(media, &Stream::present); }
 
+bool isTelephoneEvent(const Codec& codec) { return namesEqual(codec.name, "telephone-event"); }
+
 std::vector<Codec> common(const std::vector<Codec>& own, const std::vector<Codec>& other) {
   std::vector<Codec> result;
   for (const auto& theirs : other) {
-    for (const auto& ours : own) {
-      if (!sameEncoding(ours, theirs)) continue;
-      auto& codec = result.emplace_back(ours);
-      codec.parameters = theirs.parameters;
-      break;
-    }
+    const auto ours = std::ranges::find_if(own, [&](const Codec& codec) { return sameEncoding(codec, theirs); });
+    if (ours == own.end() || isTelephoneEvent(theirs)) continue;
+    result.push_back(*ours);
+    result.back().parameters = theirs.parameters;
   }
-  if (!hasMediaCodec(result)) result.clear();
+  if (result.empty()) return result;
+  const std::uint32_t clockRate = result.front().clockRate;
+  const Codec* digits = nullptr;
+  for (const auto& codec : own) {
+    if (isTelephoneEvent(codec) && (digits == nullptr || codec.clockRate == clockRate)) digits = &codec;
+  }
+  if (digits != nullptr && std::ranges::any_of(other, isTelephoneEvent)) result.push_back(*digits);
   return result;
 }
 

@@ -35,8 +35,12 @@ bool isMediaCodec(const Codec&);
 Media reduced(const Media&);
 bool usable(const Media&);  // at least one stream is present
 
+bool isTelephoneEvent(const Codec&);
+
 // The codecs of `own` that `other` speaks too, in the order of `other`, with the payload types of `own`. The parameters are
-// `other`'s. Empty if no media codec is common.
+// `other`'s. Empty if no media codec is common. Of telephone-event `own` keeps one, with the clock of the first codec where it has
+// that: the clocks of the two sides may differ (RFC 4733 §2.4.1 wants the codec's; phones speak 8000 Hz beside Opus, and
+// browsers then send broken digits), durations are converted on the way.
 std::vector<Codec> common(const std::vector<Codec>& own, const std::vector<Codec>& other);
 
 }  // namespace crosspoint::call
