@@ -43,6 +43,12 @@ std::size_t sizeOf(const void* header) {
   return bytes;
 }
 
+IpAddress addressOf(const sip_via_t& via) {
+  std::string_view host = text(via.v_host);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  return IpAddress::parse(host).value_or(IpAddress());
+}
+
 bool isPort(const char* port) {
   if (!port || !*port) return true;
   unsigned value = 0;
@@ -80,14 +86,15 @@ std::expected<AgentPointer, std::string> createAgent(su_root_t* root, const Agen
 }
 
 SocketAddress boundAddress(const nta_agent_t* agent) {
-  SocketAddress address;
   const sip_via_t* via = nta_agent_via(agent);
-  if (!via) return address;
-  std::string_view host = text(via->v_host);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  address.ip = IpAddress::parse(host).value_or(IpAddress());
-  address.port = via->v_port ? static_cast<std::uint16_t>(std::atoi(via->v_port)) : 5060;
-  return address;
+  if (!via) return {};
+  return {addressOf(*via), static_cast<std::uint16_t>(via->v_port ? std::atoi(via->v_port) : 5060)};
+}
+
+std::vector<IpAddress> ownAddresses(const nta_agent_t* agent) {
+  std::vector<IpAddress> addresses;
+  for (const sip_via_t* via = nta_agent_via(agent); via; via = via->v_next) addresses.push_back(addressOf(*via));
+  return addresses;
 }
 
 SocketAddress fromSofia(const su_sockaddr_t& address) {

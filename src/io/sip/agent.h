@@ -5,6 +5,7 @@
 #include <expected>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/address.h"
 #include "io/sip/sofia.h"
@@ -34,6 +35,8 @@ std::expected<AgentPointer, std::string> createAgent(su_root_t* root, const Agen
 
 // The address in our Via, and the port that was bound.
 SocketAddress boundAddress(const nta_agent_t* agent);
+// All addresses of ours that Vias may name; several if the agent is bound to 0.0.0.0 or [::].
+std::vector<IpAddress> ownAddresses(const nta_agent_t* agent);
 
 // Where a received message came from. Nothing if it is no IP address.
 std::optional<SocketAddress> sourceOf(msg_t* message);

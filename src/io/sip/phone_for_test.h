@@ -74,7 +74,7 @@ class Phone {
   Uri uriAt(const SocketAddress& address, std::string user) const {
     Uri uri;
     uri.user = std::move(user);
-    uri.host = address.ip.toString();
+    uri.host = address.ip.isV6() ? "[" + address.ip.toString() + "]" : address.ip.toString();
     uri.port = address.port;
     uri.parameters = {{"transport", transport_}};
     return uri;

@@ -62,15 +62,22 @@ void Router::reply(MessagePointer message, int status) {
   nta_msg_treply(agent_, message.release(), status, sip_status_phrase(status), TAG_END());
 }
 
-bool Router::isOwnAddress(const Uri& uri) const {
+bool Router::isOwnIp(const Uri& uri) const {
   const auto address = addressOf(uri.host);
-  return address && *address == config_.self.ip && (uri.port ? uri.port : 5060) == config_.self.port;
+  if (!address) return false;
+  const auto& others = config_.others;
+  return *address == config_.self.ip || (config_.everyAddress && address->isLoopback()) ||
+         std::find(others.begin(), others.end(), *address) != others.end();
+}
+
+bool Router::isOwnAddress(const Uri& uri) const {
+  return isOwnIp(uri) && (uri.port ? uri.port : 5060) == config_.self.port;
 }
 
 bool Router::isOwnDomain(const Uri& uri) const {
   if (uri.scheme == "tel") return true;
   if (uri.port && uri.port != config_.self.port) return false;
-  if (const auto address = addressOf(uri.host); address && *address == config_.self.ip) return true;
+  if (isOwnIp(uri)) return true;
   const auto& domains = config_.domains;
   return namesEqual(uri.host, "localhost") ||
          std::any_of(domains.begin(), domains.end(), [&](const auto& name) { return namesEqual(name, uri.host); });

@@ -17,6 +17,8 @@ class Router {
  public:
   struct Config {
     SocketAddress self;
+    std::vector<IpAddress> others;  // further addresses that reach us at the same port
+    bool everyAddress = false;      // bound to 0.0.0.0 or [::]: the loopback reaches us, too
     std::vector<std::string> domains;
     bool challengeCalls = true;
     std::map<std::string, std::string> fixedUsers;  // user -> URI: reachable without registration
@@ -43,6 +45,7 @@ class Router {
   bool authenticate(MessagePointer& message, const std::string& user, bool proxy);
 
   void removeOwnRoutes(msg_t* message, sip_t* sip) const;
+  bool isOwnIp(const Uri& uri) const;
   bool isOwnAddress(const Uri& uri) const;
   bool isOwnDomain(const Uri& uri) const;
   Target targetOf(const Binding& binding) const;

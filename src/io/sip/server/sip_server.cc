@@ -87,11 +87,14 @@ std::expected<void, std::string> SipServer::Impl::open() {
                                                 .timerC = config.timerC,
                                                 .self = bound,
                                                 .secret = random.alphanumeric(kSecretLength)});
-  router = std::make_unique<Router>(agent.get(), *registrar, *policy, *proxy,
-                                    Router::Config{.self = bound,
-                                                   .domains = config.domains,
-                                                   .challengeCalls = config.challengeCalls,
-                                                   .fixedUsers = fixedUsers()});
+  router = std::make_unique<Router>(
+      agent.get(), *registrar, *policy, *proxy,
+      Router::Config{.self = bound,
+                     .others = ownAddresses(agent.get()),
+                     .everyAddress = config.bindAddress == "0.0.0.0" || config.bindAddress == "::",
+                     .domains = config.domains,
+                     .challengeCalls = config.challengeCalls,
+                     .fixedUsers = fixedUsers()});
   sweep();
   return {};
 }

@@ -254,6 +254,42 @@ TEST_F(Server, AnswersToWhereADatagramCameFromIfItsViaSaysRport) {
   EXPECT_NE(answer.find("received=127.0.0.1"), std::string::npos) << answer;
 }
 
+TEST_F(Server, BoundToEveryAddressItIsReachedOnTheLoopback) {
+  start({.bindAddress = "0.0.0.0"});
+  address.ip = IpAddress::v4(0x7f000001);
+  Phone a(thread, "1001", address), b(thread, "1002", address);
+  ASSERT_EQ(b.registerAt(), 200);
+  const Request invite = a.request(Method::Invite, "1002");
+  const auto id = a.send(invite);
+  b.respond(b.received(Method::Invite), 200);
+  const Response answer = a.response(id, 200);
+  a.ack(invite, answer);
+  b.next<AckReceived>();
+  const auto bye = a.send(a.inDialog(Method::Bye, invite, answer, 2));
+  b.respond(b.received(Method::Bye), 200);
+  a.response(bye, 200);
+}
+
+TEST_P(ServerOver, WorksOnIpv6) {
+  server = std::make_unique<SipServer>(thread, SipServer::Config{.bindAddress = "::1"});
+  if (!server->start()) GTEST_SKIP() << "no IPv6 here";
+  address = server->boundAddress();
+  SipTransport::Config config;
+  config.bindAddress = "::1";
+  Phone a(thread, "1001", address, GetParam(), config), b(thread, "1002", address, GetParam(), config);
+  ASSERT_EQ(b.registerAt(), 200);
+  const Request invite = a.request(Method::Invite, "1002");
+  const auto id = a.send(invite);
+  b.respond(b.received(Method::Invite), 200);
+  const Response answer = a.response(id, 200);
+  a.ack(invite, answer);
+  b.next<AckReceived>();
+  const auto bye = a.send(a.inDialog(Method::Bye, invite, answer, 2));
+  b.respond(b.received(Method::Bye), 200);
+  a.response(bye, 200);
+  a.response(a.send(a.request(Method::Invite, "echo")), 200);  // without an offer: the echo makes one
+}
+
 TEST_F(Server, IsNoRelayForTheWorld) {
   start();
   Phone a(thread, "1001", address), b(thread, "1002", address);
