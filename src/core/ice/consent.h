@@ -46,8 +46,8 @@ class Consent {
   TimePoint answeredAt_;
   TimePoint checkAt_;
   State state_ = State::Fresh;
-  bool sendDue_ = false;
-  std::uint8_t nextSlot_ = 0;
+  std::optional<stun::TransactionId> due_;
+  std::uint8_t nextSlot_ = 0;  // of `outstanding_`, a ring
   std::array<std::optional<stun::TransactionId>, kConsentChecksInFlightMax> outstanding_;
 };
 

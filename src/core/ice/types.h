@@ -40,15 +40,16 @@ enum class State : std::uint8_t {
 // Things that happened to an agent since it was made; none of them is an error of ours.
 struct Counters {
   std::uint64_t malformed = 0;            // not one well-formed message
-  std::uint64_t wrongIntegrity = 0;       // answered 401, or a response that was dropped
-  std::uint64_t wrongRemoteUfrag = 0;     // right ufrag of ours, wrong one of theirs: dropped
-  std::uint64_t unknownTransactions = 0;  // responses to nothing that we asked
+  std::uint64_t wrongIntegrity = 0;       // a request that was answered 401, or a response that was dropped
+  std::uint64_t wrongRemoteUfrag = 0;     // a check with our ufrag and not theirs: dropped
+  std::uint64_t unknownTransactions = 0;  // responses to nothing that we asked, or from elsewhere
   std::uint64_t roleConflicts = 0;        // seen by us or told by the peer
   std::uint64_t candidatesIgnored = 0;    // TCP, mDNS, other component, malformed
-  std::uint64_t candidatesRefused = 0;    // a bound was reached
-  std::uint64_t pairsRefused = 0;         // a bound was reached
-  std::uint64_t checksForgotten = 0;      // a bound was reached
-  std::uint64_t sendsDropped = 0;         // a bound was reached
+  std::uint64_t candidatesRefused = 0;    // kSignalledCandidatesMax, kReflexivePairsMax
+  std::uint64_t pairsRefused = 0;         // kPairsMax
+  std::uint64_t checksForgotten = 0;      // kChecksInFlightMax
+  std::uint64_t addressesRefused = 0;     // kValidatedMax
+  std::uint64_t sendsDropped = 0;         // kSendsQueuedMax
 };
 
 // --- outputs ---

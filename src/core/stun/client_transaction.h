@@ -1,5 +1,6 @@
 // The client's side of one STUN request over UDP: when to send it again and when to give up (RFC 8489 §6.2.1).
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <optional>
 
@@ -16,7 +17,8 @@ namespace crosspoint::stun {
 class ClientTransaction {
  public:
   struct Config {
-    Duration rto = std::chrono::milliseconds(500);  // RFC 8489 §6.2.1, RFC 8445 §14.3; doubles with each request
+    Duration rto = std::chrono::milliseconds(500);  // RFC 8489 §6.2.1; doubles with each request
+    Duration intervalMax = Duration::max();         // where doubling stops
     std::uint8_t sendsMax = 7;                      // Rc
     std::uint8_t lastWait = 16;                     // Rm, in rto
   };
@@ -34,6 +36,8 @@ class ClientTransaction {
   std::uint8_t sends() const { return sends_; }  // requests sent so far
 
  private:
+  Duration nextInterval(Duration interval) const;
+
   Config config_;
   TransactionId id_;
   TimePoint nextAt_;

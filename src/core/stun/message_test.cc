@@ -12,13 +12,16 @@ const std::string kPassword = "VOkJxbRl1RmTxUk/WvJxBt";
 
 // RFC 5769 §2.1 to §2.3.
 const std::string kRequest =
-    "000100582112a442b7e7a701bc34d686fa87dfae802200105354554e207465737420636c69656e74002400046e0001ff80290008932ff9b151263b36"
+    "000100582112a442b7e7a701bc34d686fa87dfae802200105354554e207465737420636c69656e74002400046e0001ff80290008932ff9b151"
+    "263b36"
     "000600096576746a3a68367659202020000800149aeaa70cbfd8cb56781ef2b5b2d3f249c1b571a280280004e57a3bcf";
 const std::string kResponseV4 =
-    "0101003c2112a442b7e7a701bc34d686fa87dfae8022000b7465737420766563746f7220002000080001a147e112a643000800142b91f599fd9e90c3"
+    "0101003c2112a442b7e7a701bc34d686fa87dfae8022000b7465737420766563746f7220002000080001a147e112a643000800142b91f599fd"
+    "9e90c3"
     "8c7489f92af9ba53f06be7d780280004c07d4c96";
 const std::string kResponseV6 =
-    "010100482112a442b7e7a701bc34d686fa87dfae8022000b7465737420766563746f7220002000140002a1470113a9faa5d3f179bc25f4b5bed2b9d9"
+    "010100482112a442b7e7a701bc34d686fa87dfae8022000b7465737420766563746f7220002000140002a1470113a9faa5d3f179bc25f4b5be"
+    "d2b9d9"
     "00080014a382954e4be67bf11784c97c8292c275bfe3ed4180280004c8fb0b4c";
 
 TEST(MessageView, TheSampleRequestOfRfc5769IsReadWhole) {
@@ -55,14 +58,16 @@ TEST(MessageView, EveryChangedByteOfASignedMessageIsNoticed) {
     auto bytes = good;
     bytes[i] ^= 0x10;
     const auto message = MessageView::parse(bytes);
-    const bool fingerprintGone = i >= good.size() - 8 && i < good.size() - 6;  // its type has become another optional one
+    const bool fingerprintGone =
+        i >= good.size() - 8 && i < good.size() - 6;  // its type has become another optional one
     EXPECT_EQ(message.has_value(), fingerprintGone) << i;
   }
 }
 
 TEST(MessageView, EveryCutMessageIsNothing) {
   const auto good = *crypto::fromHex(kRequest);
-  for (std::size_t size = 0; size < good.size(); ++size) EXPECT_FALSE(MessageView::parse(Bytes(good).first(size))) << size;
+  for (std::size_t size = 0; size < good.size(); ++size)
+    EXPECT_FALSE(MessageView::parse(Bytes(good).first(size))) << size;
 }
 
 TEST(MessageWriter, WhatIsWrittenIsRead) {
