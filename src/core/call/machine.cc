@@ -175,6 +175,7 @@ void Machine::handleEarlierOffer(Side from, const Media& media) {
     output(RefuseOffer{from, 491});
     return;
   }
+  if (!leg(from).owesAnswer) leg(from).before = described(from);
   describe(from, media, nullptr);
   if (!usable(described(from))) return end({Cause::NoCommonCodec, 488, std::string(kNoCodecOfOurs)});
   leg(from).owesAnswer = true;
@@ -188,6 +189,7 @@ void Machine::handleOffer(TimePoint now, Side from, const Media& media) {
     CROSSPOINT_CHECK(from == Side::Caller);
     describe(from, media, nullptr);
     if (!usable(described(from))) return end({Cause::NoCommonCodec, 488, std::string(kNoCodecOfOurs)});
+    leg(from).before = described(from);
     leg(from).owesAnswer = true;
     state_ = State::Offered;
     answerDeadline_ = now + config_.answerMax;

@@ -213,6 +213,7 @@ TEST_F(MachineTest, DigitsBesideOpusHaveItsClockAtThePageWhateverThePhoneSpeaks)
   EXPECT_EQ(take<Machine::SendAnswer>()[0].media[0].codecs, (std::vector{kOpus, wide}));
 
   made.reset();
+  outputs.clear();
   config = {.caller = LegKind::Sip, .callee = LegKind::Browser};
   machine().handleOffer(now, Side::Caller, audio({kOpus, narrow}));
   const auto offered = take<Machine::SendOffer>()[0].media[0].codecs;
@@ -237,6 +238,111 @@ TEST_F(MachineTest, EarlyMediaIsAnAnswerOnlyWhereConfigured) {
   machine().handleAnswer(now, Side::Callee, audio({kPcmu}));
   EXPECT_TRUE(take<Machine::SendAnswer>().empty());  // exactly one ANSWER for an OFFER
   EXPECT_EQ(machine().state(), State::Active);
+}
+
+TEST_F(MachineTest, AnOfferThatReplacesAnUnansweredOneGetsTheOneAnswer) {
+  machine().handleOffer(now, Side::Caller, audio({kOpus, kPcmu}));
+  machine().handleOffer(now, Side::Caller, audio({kOpus, kPcmu, kDigits}));
+  EXPECT_EQ(take<Machine::SendOffer>().size(), 1u);
+  EXPECT_TRUE(take<Machine::RefuseOffer>().empty());
+  machine().handleAnswer(now, Side::Callee, audio({kPcmu}));
+  EXPECT_EQ(take<Machine::SendAnswer>().size(), 1u);
+  EXPECT_EQ(machine().state(), State::Active);
+}
+
+TEST_F(MachineTest, AnOfferThatComesAfterTheEarlyAnswerIsAnsweredFromIt) {
+  config.earlyAnswer = true;
+  machine().handleOffer(now, Side::Caller, audio({kPcmu}));
+  machine().handleProgress(now, audio({kPcmu}));
+  take<Machine::SendAnswer>();
+  machine().handleOffer(now, Side::Caller, audio({kPcmu}));  // its ICE restart
+  EXPECT_EQ(take<Machine::SendAnswer>().size(), 1u);
+}
+
+TEST_F(MachineTest, ALaterOfferWithoutAnyCodecOfOursIsRefusedAndTheCallGoesOn) {
+  for (const Side side : {Side::Caller, Side::Callee}) {
+    made.reset();
+    establish();
+    machine().handleOffer(now, side, audio({kG722}));
+    const auto refusals = take<Machine::RefuseOffer>();
+    ASSERT_EQ(refusals.size(), 1u);
+    EXPECT_EQ(refusals[0].to, side);
+    EXPECT_EQ(refusals[0].sipStatus, 488);
+    EXPECT_TRUE(take<Machine::SendAnswer>().empty());
+    EXPECT_TRUE(take<Machine::SendOffer>().empty());
+    EXPECT_TRUE(machine().forwards(Side::Caller, 0));
+    EXPECT_TRUE(machine().forwards(Side::Callee, 0));
+  }
+}
+
+TEST_F(MachineTest, ThePageIsAskedBeforeSipIsToldThatItsNewCodecIsNotSpoken) {
+  config = {.caller = LegKind::Sip, .callee = LegKind::Browser};
+  establish(audio({kPcma}), audio({kPcma}));
+  machine().handleOffer(now, Side::Caller, audio({kPcmu}));
+  EXPECT_TRUE(take<Machine::SendAnswer>().empty());
+  ASSERT_EQ(take<Machine::SendOffer>().at(0).to, Side::Callee);
+  machine().handleAnswer(now, Side::Callee, audio({kPcmu}));
+  const auto answers = take<Machine::SendAnswer>();
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(answers[0].to, Side::Caller);
+  EXPECT_EQ(answers[0].media[0].codecs, std::vector{kPcmu});
+}
+
+TEST_F(MachineTest, WhatThePageDoesNotAcceptIsRefusedTowardsSipAndThePageReturnsToWhatWas) {
+  config = {.caller = LegKind::Sip, .callee = LegKind::Browser};
+  establish(audio({kPcma}), audio({kPcma}));
+  machine().handleOffer(now, Side::Caller, audio({kPcmu}));
+  take<Machine::SendOffer>();
+  machine().handleOfferFailed(now, Side::Callee);
+  ASSERT_EQ(take<Machine::RefuseOffer>().at(0).sipStatus, 488);
+  const auto offers = take<Machine::SendOffer>();
+  ASSERT_EQ(offers.size(), 1u);
+  EXPECT_EQ(offers[0].media[0].codecs, std::vector{kPcma});
+  machine().handleAnswer(now, Side::Callee, audio({kPcma}));
+  EXPECT_TRUE(machine().forwards(Side::Caller, 0));
+  EXPECT_TRUE(take<Machine::SendOffer>().empty());
+}
+
+TEST_F(MachineTest, AnOfferThatSipWithdrawsIsUndone) {
+  config = {.caller = LegKind::Sip, .callee = LegKind::Browser};
+  establish(audio({kPcma}), audio({kPcma}));
+  machine().handleOffer(now, Side::Caller, audio({kPcmu}));
+  machine().handleOfferWithdrawn(now, Side::Caller);
+  EXPECT_EQ(machine().described(Side::Caller)[0].codecs, std::vector{kPcma});
+  machine().handleAnswer(now, Side::Callee, audio({kPcmu}));
+  EXPECT_TRUE(take<Machine::SendAnswer>().empty());
+}
+
+TEST_F(MachineTest, ACodecThatSipNoLongerTakesIsTakenFromThePageToo) {
+  establish(audio({kPcmu, kPcma}), audio({kPcmu, kPcma}));
+  machine().handleOffer(now, Side::Callee, audio({kPcma}));
+  const auto offers = take<Machine::SendOffer>();
+  ASSERT_EQ(offers.size(), 1u);
+  EXPECT_EQ(offers[0].to, Side::Caller);
+  EXPECT_EQ(offers[0].media[0].codecs, std::vector{kPcma});
+}
+
+TEST_F(MachineTest, AWishForAnOfferIsMetWithAFreshOneOfThePage) {
+  establish();
+  machine().handleOfferRequest(now, Side::Callee);
+  ASSERT_EQ(take<Machine::AskForOffer>().at(0).to, Side::Caller);
+  EXPECT_TRUE(take<Machine::SendOffer>().empty());
+  machine().handleOffer(now, Side::Caller, audio({kOpus, kPcmu, kPcma, kDigits}));
+  const auto offers = take<Machine::SendOffer>();
+  ASSERT_EQ(offers.size(), 1u);
+  EXPECT_EQ(offers[0].to, Side::Callee);
+  EXPECT_EQ(offers[0].media[0].codecs, (std::vector{kOpus, kPcmu, kPcma, kDigits}));
+  EXPECT_TRUE(take<Machine::SendAnswer>().empty());
+  machine().handleAnswer(now, Side::Callee, audio({kPcma}));
+  EXPECT_EQ(take<Machine::SendAnswer>().at(0).media[0].codecs, std::vector{kPcma});
+}
+
+TEST_F(MachineTest, AWishForAnOfferIsMetWithTheOldOneWhereThePageStaysSilent) {
+  establish();
+  machine().handleOfferRequest(now, Side::Callee);
+  ASSERT_TRUE(machine().nextTimeout());
+  machine().handleTimeout(now + config.freshOfferMax);
+  EXPECT_EQ(take<Machine::SendOffer>().at(0).media[0].codecs, (std::vector{kOpus, kPcmu, kDigits}));
 }
 
 TEST_F(MachineTest, NobodyAnswersUntilTheDeadline) {
