@@ -51,8 +51,8 @@ class FloorTarget final : public Target {
   void setUp(Media& media) {
     const SrtpKey local = makeKey(), remote = makeKey();
     Flow flow{.page = std::make_unique<KeysOnly>(local, remote, page_),
-              .pageSocket = media.open(),
-              .farSocket = media.open(),
+              .pageSocket = media.sockets().open(),
+              .farSocket = media.sockets().open(),
               .farTarget = sip_,
               .pageSsrc = random_.next<std::uint32_t>(),
               .farSsrc = random_.next<std::uint32_t>()};

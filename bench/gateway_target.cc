@@ -100,8 +100,8 @@ class GatewayTarget final : public Target {
   }
 
   void begin(TimePoint now) {
-    Flow flow{.pageSocket = media_.open(),
-              .farSocket = media_.open(),
+    Flow flow{.pageSocket = media_.sockets().open(),
+              .farSocket = media_.sockets().open(),
               .pageSsrc = random_.next<std::uint32_t>(),
               .farSsrc = random_.next<std::uint32_t>()};
     auto page = std::make_unique<PeerEnd>(

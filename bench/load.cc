@@ -4,6 +4,7 @@
 // second each way on every call, SRTP on the page's side and RTP on the other. Compare within a run, by ratio: machines
 // are noisy, and a packet's cost falls as the load rises.
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -32,10 +33,11 @@ struct Measured {
   double memory = 0;    // kB resident for one call
   double setUps = 0;    // calls set up in one second
   double setUpCpu = 0;  // ms of CPU
+  double others = 0;    // per cent of the machine that other programs used meanwhile: what makes a run noisy
 };
-constexpr double Measured::* kColumns[] = {&Measured::packet, &Measured::ratio,  &Measured::callSecond,
-                                           &Measured::lost,   &Measured::p50,    &Measured::p99,
-                                           &Measured::memory, &Measured::setUps, &Measured::setUpCpu};
+constexpr double Measured::* kColumns[] = {
+    &Measured::packet, &Measured::ratio,  &Measured::callSecond, &Measured::lost,     &Measured::p50,
+    &Measured::p99,    &Measured::memory, &Measured::setUps,     &Measured::setUpCpu, &Measured::others};
 
 double quantile(std::vector<std::uint32_t>& values, double part) {
   if (values.empty()) return 0;
@@ -67,10 +69,11 @@ Measured measure(const Options& options, bool gateway, std::size_t calls) {
   media.run(kWarmUp, true);
   tally.delays.clear();
   const auto received = tally.received;
-  const double cpuStart = process.cpuSeconds();
+  const double cpuStart = process.cpuSeconds(), othersStart = process.otherCpuSeconds();
   media.run(std::chrono::seconds(options.seconds), true);
   const double cpu = process.cpuSeconds() - cpuStart;
   result.packet = cpu * 1e9 / static_cast<double>(std::max<std::uint64_t>(1, tally.received - received));
+  result.others = 100.0 * (process.otherCpuSeconds() - othersStart) / options.seconds / ::sysconf(_SC_NPROCESSORS_ONLN);
   result.callSecond = cpu * 1e6 / count / options.seconds;
   result.memory = (process.residentKilobytes() - memory) / count;
 
@@ -82,13 +85,13 @@ Measured measure(const Options& options, bool gateway, std::size_t calls) {
 }
 
 void printHeader() {
-  std::printf("%-8s %5s %9s %7s %9s %7s %7s %7s %8s %9s %8s\n", "program", "calls", "ns/packet", "x floor", "us/call-s",
-              "lost %", "p50 us", "p99 us", "kB/call", "set-ups/s", "ms/setup");
+  std::printf("%-8s %5s %9s %7s %9s %7s %7s %7s %8s %9s %8s %8s\n", "program", "calls", "ns/packet", "x floor",
+              "us/call-s", "lost %", "p50 us", "p99 us", "kB/call", "set-ups/s", "ms/setup", "others %");
 }
 
 void print(const char* name, std::size_t calls, const Measured& m) {
-  std::printf("%-8s %5zu %9.0f %7.2f %9.0f %7.3f %7.0f %7.0f %8.1f %9.0f %8.2f\n", name, calls, m.packet, m.ratio,
-              m.callSecond, m.lost, m.p50, m.p99, m.memory, m.setUps, m.setUpCpu);
+  std::printf("%-8s %5zu %9.0f %7.2f %9.0f %7.3f %7.0f %7.0f %8.1f %9.0f %8.2f %8.0f\n", name, calls, m.packet, m.ratio,
+              m.callSecond, m.lost, m.p50, m.p99, m.memory, m.setUps, m.setUpCpu, m.others);
   std::fflush(stdout);
 }
 

@@ -1,5 +1,8 @@
 #include "bench/media.h"
 
+#include <sys/prctl.h>
+#include <time.h>
+
 #include <algorithm>
 #include <array>
 
@@ -11,15 +14,31 @@ namespace crosspoint::bench {
 namespace {
 
 constexpr std::uint32_t kNone = 0xffffffff;
-constexpr Duration kTick = std::chrono::milliseconds(1);
+constexpr Duration kStep = std::chrono::microseconds(100);
 constexpr std::size_t kDelaysMax = 500'000;
 
-std::uint64_t stamp(TimePoint now) { return static_cast<std::uint64_t>(now.time_since_epoch().count()); }
+// An RTP packet that carries the time of its sending.
+std::uint32_t write(MutableBytes buffer, const Flow& flow, std::uint32_t ssrc) {
+  ByteWriter writer(buffer);
+  rtp::writeHeader(writer,
+                   {.payloadType = 0, .sequenceNumber = flow.sequence, .timestamp = flow.timestamp, .ssrc = ssrc});
+  writer.write(static_cast<std::uint64_t>(loop::wallNow().time_since_epoch().count()));
+  writer.fill(kPayloadBytes - 8, 0xd5);
+  return static_cast<std::uint32_t>(writer.size());
+}
+
+void sleepUntil(TimePoint when) {
+  const auto since = when.time_since_epoch();
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
+  const timespec at{.tv_sec = static_cast<time_t>(seconds.count()),
+                    .tv_nsec = static_cast<long>((since - seconds).count())};
+  ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, nullptr);
+}
 
 }  // namespace
 
-Media::Media() : loop_({}), sockets_(loop_, {}) {
-  sockets_.setHandler([this](TimePoint now, std::span<Datagram> batch) { receive(now, batch); });
+Media::Media() {
+  ::prctl(PR_SET_TIMERSLACK, 1UL);  // else a sleep takes 50 us longer
   tally_.delays.reserve(kDelaysMax);
 }
 
@@ -34,41 +53,37 @@ Flow& Media::add(Flow flow) {
 }
 
 void Media::run(Duration time, bool sending) {
-  const TimePoint now = loop::monotonicNow();
-  ends_ = now + time;
-  sending_ = sending;
-  if (sending) began_ = now - turn(turns_);
-  loop_.run(*this);
-  sending_ = false;
-}
-
-bool Media::runUntil(Duration limit, const std::function<bool()>& done) {
-  ends_ = loop::monotonicNow() + limit;
-  done_ = &done;
-  if (!done()) loop_.run(*this);
-  done_ = nullptr;
-  return done();
-}
-
-void Media::receive(TimePoint now, std::span<Datagram> batch) {
-  for (Datagram& datagram : batch) {
-    const auto number = static_cast<std::size_t>(datagram.socket);
-    const std::uint32_t owner = number < bySocket_.size() ? bySocket_[number] : kNone;
-    if (owner == kNone) continue;
-    const bool farEnd = owner % 2 == 1;
-    const bool media = farEnd ? rtp::classify(datagram.bytes()) == rtp::PacketClass::Rtp
-                              : flows_[owner / 2]->page->receive(now, datagram);
-    if (media) count(now, datagram.bytes());
+  const TimePoint begin = loop::monotonicNow();
+  if (sending) began_ = begin - turn(turns_);
+  for (TimePoint now = begin; now < begin + time; now = loop::monotonicNow()) {
+    step(now, sending);
+    sleepUntil(now + kStep);
   }
 }
 
-void Media::count(TimePoint now, Bytes packet) {
-  const auto view = rtp::PacketView::parse(packet);
-  if (!view || view->payload().size() != kPayloadBytes) return;
-  ++tally_.received;
-  if (tally_.delays.size() == kDelaysMax) return;
-  const auto delay = stamp(now) - loadBigEndian<std::uint64_t>(view->payload().data());
-  tally_.delays.push_back(static_cast<std::uint32_t>(delay / 1000));
+bool Media::runUntil(Duration limit, const std::function<bool()>& done) {
+  const TimePoint ends = loop::monotonicNow() + limit;
+  while (!done()) {
+    const TimePoint now = loop::monotonicNow();
+    if (now >= ends) return false;
+    step(now, false);
+    sleepUntil(now + kStep);
+  }
+  return true;
+}
+
+void Media::step(TimePoint now, bool sending) {
+  sockets_.receive([&](WallTime received, Datagram& datagram) { receive(now, received, datagram); });
+  if (tick) tick(now);
+  if (!sending) return;
+  for (; began_ + turn(turns_) <= now; ++turns_) {
+    Flow& flow = *flows_[turns_ / 2 % flows_.size()];
+    if (turns_ % 2 == 0) {
+      sendFromPage(flow);
+    } else {
+      sendFromFarEnd(flow);
+    }
+  }
 }
 
 // Every end of every flow has a turn each 20 ms, evenly spread: pages have the even ones.
@@ -76,23 +91,24 @@ Duration Media::turn(std::uint64_t number) const {
   return kPacketTime * static_cast<std::int64_t>(number) / static_cast<std::int64_t>(flows_.size() * 2);
 }
 
-void Media::sendDue(TimePoint now) {
-  for (; began_ + turn(turns_) <= now; ++turns_) {
-    Flow& flow = *flows_[turns_ / 2 % flows_.size()];
-    if (turns_ % 2 == 0)
-      sendFromPage(flow);
-    else
-      sendFromFarEnd(flow);
-  }
+void Media::receive(TimePoint now, WallTime received, Datagram& datagram) {
+  const auto number = static_cast<std::size_t>(datagram.socket);
+  const std::uint32_t owner = number < bySocket_.size() ? bySocket_[number] : kNone;
+  if (owner == kNone) return;
+  const bool farEnd = owner % 2 == 1;
+  const bool media = farEnd ? rtp::classify(datagram.bytes()) == rtp::PacketClass::Rtp
+                            : flows_[owner / 2]->page->receive(now, datagram);
+  if (media) count(received, datagram.bytes());
 }
 
-std::uint32_t Media::write(MutableBytes buffer, const Flow& flow, std::uint32_t ssrc) const {
-  ByteWriter writer(buffer);
-  rtp::writeHeader(writer,
-                   {.payloadType = 0, .sequenceNumber = flow.sequence, .timestamp = flow.timestamp, .ssrc = ssrc});
-  writer.write(stamp(loop::monotonicNow()));
-  writer.fill(kPayloadBytes - 8, 0xd5);
-  return static_cast<std::uint32_t>(writer.size());
+void Media::count(WallTime received, Bytes packet) {
+  const auto view = rtp::PacketView::parse(packet);
+  if (!view || view->payload().size() != kPayloadBytes) return;
+  ++tally_.received;
+  if (tally_.delays.size() == kDelaysMax) return;
+  const auto sent = Duration(static_cast<std::int64_t>(loadBigEndian<std::uint64_t>(view->payload().data())));
+  const auto delay = std::chrono::duration_cast<std::chrono::microseconds>(received.time_since_epoch() - sent);
+  tally_.delays.push_back(static_cast<std::uint32_t>(std::max<std::int64_t>(delay.count(), 0)));
 }
 
 void Media::sendFromPage(Flow& flow) {
@@ -109,19 +125,6 @@ void Media::sendFromFarEnd(Flow& flow) {
   sockets_.send(flow.farSocket, flow.farTarget, Bytes(buffer).first(size));
   ++flow.sequence;
   flow.timestamp += 160;
-}
-
-void Media::handleWakeUp(TimePoint now) {
-  sockets_.deliver(now);
-  if (tick) tick(now);
-  if (sending_) sendDue(now);
-  sockets_.flush();
-  if (now >= ends_ || (done_ != nullptr && (*done_)())) loop_.stop();
-}
-
-std::optional<TimePoint> Media::nextTimeout() const {
-  const TimePoint latest = loop::monotonicNow() + kTick;
-  return sending_ ? std::min(latest, began_ + turn(turns_)) : latest;
 }
 
 }  // namespace crosspoint::bench

@@ -4,12 +4,15 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
+
+#include "io/loop/clock.h"
 
 namespace crosspoint::bench {
 
@@ -71,6 +74,23 @@ double Process::cpuSeconds() const {
     total += nanoseconds / 1e9;
   }
   return total;
+}
+
+double Process::otherCpuSeconds() const {
+  std::ifstream in("/proc/stat");
+  std::string name;
+  double user = 0, nice = 0, system = 0, idle = 0, waiting = 0, interrupts = 0, softInterrupts = 0, stolen = 0;
+  in >> name >> user >> nice >> system >> idle >> waiting >> interrupts >> softInterrupts >> stolen;
+  rusage ours{};
+  ::getrusage(RUSAGE_SELF, &ours);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  const double own = seconds(ours.ru_utime) + seconds(ours.ru_stime);
+  // What was not idle: the kernel counts idle time exactly and busy time by samples.
+  const double passed = std::chrono::duration<double>(loop::monotonicNow().time_since_epoch()).count();
+  const double unused = (idle + waiting + stolen) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+  return passed * static_cast<double>(::sysconf(_SC_NPROCESSORS_ONLN)) - unused - own - cpuSeconds();
 }
 
 double Process::residentKilobytes() const {

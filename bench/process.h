@@ -21,6 +21,8 @@ class Process {
   pid_t pid() const { return pid_; }
   // Of all its threads so far, from the scheduler's own clock.
   double cpuSeconds() const;
+  // Of everything else that runs on this machine, but for the caller. Only differences mean something.
+  double otherCpuSeconds() const;
   double residentKilobytes() const;
 
  private:
