@@ -68,7 +68,8 @@ std::expected<call::Media, std::string> BrowserLeg::read(TimePoint now, bool off
   return sections_.read(*description);
 }
 
-std::string BrowserLeg::write(bool offer, const call::Media& media, const std::array<SentStream, call::kStreams>& sent) {
+std::string BrowserLeg::write(TimePoint now, bool offer, const call::Media& media,
+                              const std::array<SentStream, call::kStreams>& sent) {
   SessionDescription description;
   description.sessionId = sessionId_;
   description.sessionVersion = ++sessionVersion_;
@@ -99,6 +100,7 @@ std::string BrowserLeg::write(bool offer, const call::Media& media, const std::a
     }
   }
   if (!bundle.empty()) description.bundles = {bundle};
+  peer_->localDescriptionSent(now);
   return sdp::write(description);
 }
 

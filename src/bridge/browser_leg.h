@@ -32,7 +32,7 @@ class BrowserLeg {
   // credentials restarts ICE; one with a new fingerprint begins a new DTLS session. An error is one sentence.
   std::expected<call::Media, std::string> read(TimePoint now, bool offer, std::string_view text,
                                                std::span<const std::string> candidates);
-  std::string write(bool offer, const call::Media&, const std::array<SentStream, call::kStreams>& sent);
+  std::string write(TimePoint now, bool offer, const call::Media&, const std::array<SentStream, call::kStreams>& sent);
 
   peer::Peer& peer() { return *peer_; }
   const peer::Peer& peer() const { return *peer_; }

@@ -99,7 +99,7 @@ void Call::handlePageOfferFailed(TimePoint now) {
 void Call::handleOfferPossible(TimePoint now) {
   if (!machine_.offerPending(browser_)) return;
   const bool first = machine_.state() != call::State::Active;
-  session_->roap.offer(now, {.sdp = writeToPage(true, machine_.told(browser_))},
+  session_->roap.offer(now, {.sdp = writeToPage(now, true, machine_.told(browser_))},
                        first ? std::nullopt : std::optional(kPageAnswersWithin));
 }
 
@@ -126,10 +126,10 @@ void Call::sendInfo(TimePoint now, std::string contentType, std::string body) {
   if (sipCall_) static_cast<void>(shared_.agent.sendInfo(now, *sipCall_, std::move(contentType), std::move(body)));
 }
 
-std::string Call::writeToPage(bool offer, const call::Media& media) {
+std::string Call::writeToPage(TimePoint now, bool offer, const call::Media& media) {
   std::array<SentStream, call::kStreams> sent;
   for (std::size_t i = 0; i < sent.size(); ++i) sent[i] = {media_.ssrcToPage(i), media_.cname()};
-  return browserLeg_.write(offer, media, sent);
+  return browserLeg_.write(now, offer, media, sent);
 }
 
 // ---- SIP ----
@@ -284,7 +284,7 @@ void Call::carryOut(TimePoint now, call::Machine::SendRinging& ringing) {
 
 void Call::carryOut(TimePoint now, call::Machine::SendAnswer& answer) {
   if (answer.to == browser_) {
-    if (session_ != nullptr) session_->roap.answer(now, {.sdp = writeToPage(false, answer.media)});
+    if (session_ != nullptr) session_->roap.answer(now, {.sdp = writeToPage(now, false, answer.media)});
     return;
   }
   if (!sipCall_) return;

@@ -103,7 +103,7 @@ class Call {
   void handleSipEnded(TimePoint now, const sip::Ended&);
   void drainPeer(TimePoint now);
   void handlePeerState(TimePoint now, const peer::StateChanged&);
-  std::string writeToPage(bool offer, const call::Media&);
+  std::string writeToPage(TimePoint now, bool offer, const call::Media&);
   call::Side sipSide() const { return call::other(browser_); }
   void log(LogLevel level, std::string_view event) const;
 

@@ -57,6 +57,11 @@ class Peer::Impl {
     agent_.endOfRemoteCandidates(now);
     settle(now);
   }
+  void localDescriptionSent(TimePoint now) {
+    if (closed_) return;
+    agent_.localDescriptionSent(now);
+    settle(now);
+  }
   void restartIce(TimePoint now, const IceCredentials& local) {
     if (closed_) return;
     agent_.restart(now, local);
@@ -317,6 +322,7 @@ Peer::~Peer() = default;
 void Peer::setRemote(TimePoint now, const RemoteParameters& remote) { impl_->setRemote(now, remote); }
 void Peer::addRemoteCandidate(TimePoint now, const Candidate& candidate) { impl_->addRemoteCandidate(now, candidate); }
 void Peer::endOfRemoteCandidates(TimePoint now) { impl_->endOfRemoteCandidates(now); }
+void Peer::localDescriptionSent(TimePoint now) { impl_->localDescriptionSent(now); }
 void Peer::restartIce(TimePoint now, const IceCredentials& newLocal) { impl_->restartIce(now, newLocal); }
 void Peer::setSdesKeys(TimePoint now, const SrtpKey& local, const SrtpKey& remote) {
   impl_->setSdesKeys(now, local, remote);

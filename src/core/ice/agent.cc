@@ -20,7 +20,10 @@ Agent::Agent(Config config, Random& random, TimePoint now)
 
 void Agent::setRemoteCredentials(TimePoint now, IceCredentials remote) {
   if (remote_ == remote) return;
-  if (remote_) beginGeneration();
+  if (remote_) {
+    beginGeneration();
+    begunByPeer_ = true;
+  }
   remote_ = std::move(remote);
   startPatience(now);
   settle(now);
@@ -54,8 +57,17 @@ void Agent::localDescriptionSent(TimePoint now) {
 
 void Agent::restart(TimePoint now, IceCredentials local) {
   const IceCredentials old = std::exchange(config_.local, std::move(local));
-  beginGeneration();
+  if (begunByPeer_ && !completed_) {
+    pairs_.checkAgain();
+    checks_.clear();
+    nominating_.reset();
+    nominateAt_.reset();
+    begunByPeer_ = false;
+  } else {
+    beginGeneration();
+  }
   peerKnowsUs_ = false;
+  patienceUntil_.reset();
   if (!route_ || route_->local != old) retireUfrag(old.ufrag);
   settle(now);
 }
@@ -64,7 +76,7 @@ void Agent::restart(TimePoint now, IceCredentials local) {
 void Agent::beginGeneration() {
   ++generation_;
   remote_.reset();
-  endOfCandidates_ = false;
+  endOfCandidates_ = begunByPeer_ = false;
   counters_.candidatesRefused += pairs_.counters().candidatesRefused;
   counters_.pairsRefused += pairs_.counters().pairsRefused;
   pairs_ = CheckList(config_.sockets, config_.role);

@@ -84,7 +84,8 @@ class Agent {
   void localDescriptionSent(TimePoint now);
 
   // A new generation (RFC 8445 §9): new local credentials; the remote ones and candidates are forgotten until they are
-  // set anew. localCandidates() stay. The old pair is used, and its ufrag answered, until a new pair is selected.
+  // set anew, unless the peer has begun it by new ones: then this is our half of it. localCandidates() stay. The old
+  // pair is used, and its ufrag answered, until a new pair is selected.
   void restart(TimePoint now, IceCredentials local);
 
   // A datagram for which stun::looksLikeStun() holds. True if it was meant for this agent, right or wrong.
@@ -174,6 +175,7 @@ class Agent {
   std::optional<IceCredentials> remote_;
   bool endOfCandidates_ = false;
   bool peerKnowsUs_ = false;
+  bool begunByPeer_ = false;  // it has new credentials of the peer and old ones of ours
   CheckList pairs_;
   ChecksInFlight checks_;
   bool completed_ = false;                  // it has selected a pair: only triggered checks from now on

@@ -82,7 +82,10 @@ bool Agent::drainChecks() {
   while (const auto event = checks_.pollOutput()) {
     const Check& check = event->check;
     const Pair* pair = pairs_.get(check.pair);
-    if (pair == nullptr || !remote_) continue;
+    if (pair == nullptr || !remote_) {
+      checks_.erase(check.transaction.id());
+      continue;
+    }
     if (event->kind == stun::ClientTransaction::Output::Send) {
       if (SendDatagram* send = sends_.add(pathOf(*pair).socket, pair->remote)) {
         writeCheck(send->message, check.transaction.id(), config_.local, *remote_,

@@ -54,10 +54,7 @@ bool CheckList::addSignalled(const Candidate& candidate) {
 }
 
 std::optional<PairId> CheckList::addReflexive(std::uint8_t local, const SocketAddress& remote, std::uint32_t priority) {
-  if (!makeRoomForReflexive()) {
-    ++counters_.candidatesRefused;
-    return std::nullopt;
-  }
+  makeRoomForReflexive();
   // RFC 8445 §7.3.1.3: a foundation different from all others.
   const std::string unique = "prflx" + std::to_string(lastId_ + 1);
   const std::uint32_t localPriority = candidatePriority(CandidateType::Host, local);
@@ -70,15 +67,14 @@ std::optional<PairId> CheckList::addReflexive(std::uint8_t local, const SocketAd
   return added ? std::optional(pairs_.back().id) : std::nullopt;
 }
 
-bool CheckList::makeRoomForReflexive() {
-  if (std::ranges::count_if(pairs_, &Pair::reflexive) < static_cast<std::ptrdiff_t>(kReflexivePairsMax)) return true;
-  const auto oldest = std::ranges::find_if(pairs_, [this](const Pair& pair) {
-    return pair.reflexive && pair.id != selected_ && pair.state != PairState::InProgress;
-  });
-  if (oldest == pairs_.end()) return false;
+void CheckList::makeRoomForReflexive() {
+  if (std::ranges::count_if(pairs_, &Pair::reflexive) < static_cast<std::ptrdiff_t>(kReflexivePairsMax)) return;
+  auto mayGo = [this](const Pair& pair) { return pair.reflexive && pair.id != selected_; };
+  auto oldest = std::ranges::find_if(
+      pairs_, [&](const Pair& pair) { return mayGo(pair) && pair.state != PairState::InProgress; });
+  if (oldest == pairs_.end()) oldest = std::ranges::find_if(pairs_, mayGo);
   ++counters_.candidatesRefused;
   erase(static_cast<std::size_t>(oldest - pairs_.begin()));
-  return true;
 }
 
 bool CheckList::insert(Pair pair) {
@@ -194,6 +190,15 @@ void CheckList::failed(PairId id) {
 void CheckList::retryFailed() {
   for (Pair& pair : pairs_) {
     if (pair.state == PairState::Failed) pair.state = PairState::Waiting;
+  }
+}
+
+void CheckList::checkAgain() {
+  triggered_.clear();
+  selected_.reset();
+  for (Pair& pair : pairs_) {
+    pair.state = PairState::Waiting;
+    pair.nominateOnSuccess = false;
   }
 }
 

@@ -67,6 +67,7 @@ class CheckList {
   void succeeded(PairId id, TimePoint now);  // and thaws its foundation
   void failed(PairId id);
   void retryFailed();
+  void checkAgain();  // all pairs, as if none had been checked
   void stopOthers();  // pairs InProgress, but for those that the peer has nominated, are not checked any more
 
   std::optional<PairId> bestSucceeded() const;
@@ -80,7 +81,7 @@ class CheckList {
   bool insert(Pair pair);
   void erase(std::size_t index);
   bool foundationIsBusy(std::uint64_t foundation) const;
-  bool makeRoomForReflexive();
+  void makeRoomForReflexive();
   const Pair* bestToThaw() const;
 
   std::vector<LocalSocket> sockets_;

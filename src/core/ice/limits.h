@@ -10,7 +10,8 @@ inline constexpr std::size_t kStunServersMax = 4;
 
 // Of the remote, per generation: the newest is ignored.
 inline constexpr std::size_t kSignalledCandidatesMax = 32;
-// Peer-reflexive ones, per generation: the oldest whose pair is neither selected nor being checked gives way.
+// Peer-reflexive ones, per generation: the oldest that is neither selected nor, if there is a choice, being
+// checked gives way.
 inline constexpr std::size_t kReflexivePairsMax = 16;
 // RFC 8445 §6.1.2.5: of the new pair and those not yet proven the one with the lowest priority.
 inline constexpr std::size_t kPairsMax = 100;

@@ -24,9 +24,11 @@ class SendQueue {
     return &added;
   }
 
+  // What could not be written is left out.
   std::optional<SendDatagram> poll() {
-    if (waiting_.empty()) return std::nullopt;
-    std::optional<SendDatagram> next = waiting_[taken_++];
+    while (taken_ < waiting_.size() && waiting_[taken_].bytes().empty()) ++taken_;
+    std::optional<SendDatagram> next;
+    if (taken_ < waiting_.size()) next = waiting_[taken_++];
     if (taken_ == waiting_.size()) {
       waiting_.clear();
       taken_ = 0;
