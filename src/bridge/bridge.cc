@@ -35,11 +35,19 @@ sip::Config sipConfig(const Config& config) {
   return result;
 }
 
+bool hasControlCharacter(std::string_view text) {
+  return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
+// For this long a BYE that has come ahead of its OFFER is remembered: both were posted at the same time.
+constexpr Duration kByeAheadMax = std::chrono::seconds(2);
+
 // A peer's name goes into a header and, unencoded, into a query (`spec/signalling.md` §1).
 std::string peerName(std::string_view user) {
   std::string name;
   for (const char c : user.substr(0, Sessions::kUserBytesMax)) {
-    const bool plain = static_cast<unsigned char>(c) > 0x20 && static_cast<unsigned char>(c) < 0x7f && c != ',' && c != '&' && c != '#';
+    const bool plain = static_cast<unsigned char>(c) > 0x20 && static_cast<unsigned char>(c) < 0x7f && c != ',' &&
+                       c != '&' && c != '#';
     name += plain ? c : '_';
   }
   return name.empty() ? "anonymous" : name;
@@ -61,8 +69,10 @@ class Bridge::Impl {
   void handlePage(TimePoint now, PageRequest&& request) {
     std::visit(
         [&](auto& what) {
-          if constexpr (std::is_same_v<std::decay_t<decltype(what)>, PageMessage>) handleMessage(now, what);
-          else sessions_.handle(now, std::move(what));
+          if constexpr (std::is_same_v<std::decay_t<decltype(what)>, PageMessage>)
+            handleMessage(now, what);
+          else
+            sessions_.handle(now, std::move(what));
         },
         request);
     settle(now);
@@ -84,7 +94,9 @@ class Bridge::Impl {
   std::optional<TimePoint> nextTimeout();
   std::optional<Output> pollOutput();
   void shutdown(TimePoint now);
-  bool idle() const { return sessions_.size() == 0 && live_ == 0 && agent_.callCount() == 0 && agent_.registrationCount() == 0; }
+  bool idle() const {
+    return sessions_.size() == 0 && live_ == 0 && agent_.callCount() == 0 && agent_.registrationCount() == 0;
+  }
 
   Counters counters() const {
     Counters result = counters_;
@@ -102,11 +114,14 @@ class Bridge::Impl {
 
   void handleMessage(TimePoint now, PageMessage&);
   void handleBody(TimePoint now, Session&, const std::string& to, roap::PageBody&);
+  void handleBye(TimePoint now, Session&, const std::string& to);
+  void startCall(TimePoint now, Session&, const std::string& to, const roap::Content&);
+  void refuseCall(TimePoint now, Session&, roap::ErrorType, std::uint16_t sipStatus, std::string reason);
   void handleOffer(TimePoint now, Session&, const std::string& to, const roap::Session::OfferReceived&);
   void drainRoap(TimePoint now, Session&, const std::string& to);
   void handle(TimePoint now, const sip::Event&);
   void handleIncomingCall(TimePoint now, const sip::IncomingCall&);
-  Call* make(TimePoint now, Call::Kind, Session&, std::string peerName);
+  Call* make(TimePoint now, Call::Kind, Session&, std::string peerName, std::string target = {});
   Call* find(sip::CallId);
   // Takes up what the last input has led to, everywhere, until nothing moves any more.
   void settle(TimePoint now);
@@ -142,7 +157,8 @@ void Bridge::Impl::handleMessage(TimePoint now, PageMessage& message) {
     sessions_.replies().push_back({.request = message.request, .status = status, .body = std::move(body)});
   };
   Session* session = sessions_.find(message.ssid);
-  if (session == nullptr || !session->signedIn) {  // it may have gone a moment ago: dropped, and no reason to send it again
+  if (session == nullptr ||
+      !session->signedIn) {  // it may have gone a moment ago: dropped, and no reason to send it again
     reply(200, "There is no such session");
     return;
   }
@@ -155,11 +171,11 @@ void Bridge::Impl::handleMessage(TimePoint now, PageMessage& message) {
     error.errorType = roap::ErrorType::Failed;
     error.sipStatus = 400;
     error.reason = body.error().message;
-    session->queue.push(roap::toPage(error), session->call != nullptr ? session->call->peerName() : "gateway");
+    session->tell(roap::toPage(error), session->call != nullptr ? session->call->peerName() : "gateway");
     return;
   }
   reply(200, "");
-  handleBody(now, *session, message.to, *body);
+  handleBody(now, *session, message.to == session->ssid ? "self" : message.to, *body);
 }
 
 void Bridge::Impl::handleBody(TimePoint now, Session& session, const std::string& to, roap::PageBody& body) {
@@ -167,44 +183,71 @@ void Bridge::Impl::handleBody(TimePoint now, Session& session, const std::string
   if (auto* message = std::get_if<roap::Message>(&body)) {
     session.roap.handleMessage(now, *message);
     drainRoap(now, session, to);
+  } else if (std::holds_alternative<roap::Bye>(body)) {
+    handleBye(now, session, to);
   } else if (call == nullptr) {
     return;
-  } else if (std::holds_alternative<roap::Bye>(body)) {
-    // A BYE for the call before may come after the next call has begun.
-    if (to == call->peerName() || to.empty() || to == "null" || to == session.ssid) call->hangUpByPage(now);
   } else if (auto* mapped = std::get_if<roap::InfoMap>(&body)) {
     call->sendInfo(now, "application/x-www-form-urlencoded", std::move(mapped->content));
   } else if (auto* peer = std::get_if<roap::InfoPeer>(&body)) {
     call->sendInfo(now, "application/octet-stream", std::move(peer->content));
   } else if (std::holds_alternative<roap::GetStats>(body)) {
-    session.queue.push("PUT-STATS " + statisticsJson(now, config_.wallClock, *call), call->peerName());
+    session.tell("PUT-STATS " + statisticsJson(now, config_.wallClock, *call), call->peerName(),
+                 PageQueue::Kind::Chatter);
   }
   if (session.call != nullptr) touched_.push_back(session.call->slot());
 }
 
-void Bridge::Impl::handleOffer(TimePoint now, Session& session, const std::string& to, const roap::Session::OfferReceived& offer) {
-  if (session.call == nullptr) {
-    const bool self = to == "self" || to == session.ssid;
-    if (!self && (to.empty() || to == "null" || to.size() > Sessions::kUserBytesMax)) {
-      session.roap.refuse(now, roap::ErrorType::NoMatch, 404, "There is nobody of that name to call");
-      session.queue.push("BYE", "gateway");
-      return;
-    }
-    Call* made = make(now, self ? Call::Kind::PageToSelf : Call::Kind::PageToSip, session, self ? "self" : to);
-    if (made == nullptr) {
-      session.roap.refuse(now, roap::ErrorType::Failed, 503, "The gateway carries as many calls as it can");
-      session.queue.push("BYE", "gateway");
-      return;
-    }
+void Bridge::Impl::handleBye(TimePoint now, Session& session, const std::string& to) {
+  Call* call = session.call;
+  const bool named = !to.empty() && to != "null" && to != "self";
+  if (call != nullptr && (!named || call->isWith(to))) {
+    call->hangUpByPage(now);
+  } else if (named && to != session.lastPeer) {
+    session.byeAhead = Session::ByeAhead{to, now};
   }
-  session.call->handlePageOffer(now, offer.content);
+}
+
+void Bridge::Impl::handleOffer(TimePoint now, Session& session, const std::string& to,
+                               const roap::Session::OfferReceived& offer) {
+  if (session.call != nullptr && !session.call->takesOfferTo(to)) {
+    touched_.push_back(session.call->slot());
+    session.call->handleReplaced(now);
+  }
+  if (session.call == nullptr)
+    startCall(now, session, to, offer.content);
+  else
+    session.call->handlePageOffer(now, offer.content);
+}
+
+void Bridge::Impl::startCall(TimePoint now, Session& session, const std::string& to, const roap::Content& content) {
+  const auto cancelled = std::exchange(session.byeAhead, std::nullopt);
+  if (cancelled && cancelled->to == to && now - cancelled->at <= kByeAheadMax) {
+    session.roap.endCall(now);
+    return;
+  }
+  const bool self = to == "self";
+  if (to.empty() || to == "null" || to.size() > Sessions::kUserBytesMax || hasControlCharacter(to)) {
+    return refuseCall(now, session, roap::ErrorType::NoMatch, 404, "There is nobody of that name to call");
+  }
+  Call* call = make(now, self ? Call::Kind::PageToSelf : Call::Kind::PageToSip, session, peerName(to), to);
+  if (call == nullptr) {
+    return refuseCall(now, session, roap::ErrorType::Failed, 503, "The gateway carries as many calls as it can");
+  }
+  call->handlePageOffer(now, content);
+}
+
+void Bridge::Impl::refuseCall(TimePoint now, Session& session, roap::ErrorType error, std::uint16_t sipStatus,
+                              std::string reason) {
+  session.roap.refuse(now, error, sipStatus, std::move(reason));
+  session.tell("BYE", "gateway");
 }
 
 void Bridge::Impl::drainRoap(TimePoint now, Session& session, const std::string& to) {
   while (auto output = session.roap.pollOutput()) {
     Call* call = session.call;
     if (auto* send = std::get_if<roap::Session::Send>(&*output)) {
-      session.queue.push(roap::toPage(send->message), call != nullptr ? call->peerName() : "gateway");
+      session.tell(roap::toPage(send->message), call != nullptr ? call->peerName() : "gateway");
     } else if (auto* offer = std::get_if<roap::Session::OfferReceived>(&*output)) {
       handleOffer(now, session, to, *offer);
     } else if (call == nullptr) {
@@ -224,7 +267,7 @@ void Bridge::Impl::drainRoap(TimePoint now, Session& session, const std::string&
 
 // ---- calls ----
 
-Call* Bridge::Impl::make(TimePoint now, Call::Kind kind, Session& session, std::string name) {
+Call* Bridge::Impl::make(TimePoint now, Call::Kind kind, Session& session, std::string name, std::string target) {
   if (live_ >= config_.callsMax || shuttingDown_) {
     ++counters_.limitsReached;
     return nullptr;
@@ -237,14 +280,15 @@ Call* Bridge::Impl::make(TimePoint now, Call::Kind kind, Session& session, std::
     freeSlots_.pop_back();
   }
   ++live_;
-  calls_[slot] = std::make_unique<Call>(shared_, slot, kind, session, std::move(name), now);
+  calls_[slot] = std::make_unique<Call>(shared_, slot, kind, session, std::move(name), std::move(target), now);
   touched_.push_back(slot);
   return calls_[slot].get();
 }
 
 Call* Bridge::Impl::find(sip::CallId id) {
   const auto found = bySip_.find(id);
-  return found == bySip_.end() ? nullptr : calls_[found->second].get();
+  Call* call = found == bySip_.end() ? nullptr : calls_[found->second].get();
+  return call != nullptr && call->sipCall() == id ? call : nullptr;
 }
 
 void Bridge::Impl::handleIncomingCall(TimePoint now, const sip::IncomingCall& incoming) {
@@ -253,7 +297,7 @@ void Bridge::Impl::handleIncomingCall(TimePoint now, const sip::IncomingCall& in
     static_cast<void>(agent_.reject(now, incoming.call, 404));
     return;
   }
-  if (session->call != nullptr) {  // one call for each session (`spec/signalling.md` §4)
+  if (session->call != nullptr && !session->call->ended()) {  // one call for each session (`spec/signalling.md` §4)
     static_cast<void>(agent_.reject(now, incoming.call, 486));
     return;
   }
@@ -273,7 +317,8 @@ void Bridge::Impl::handle(TimePoint now, const sip::Event& event) {
         using Event = std::decay_t<decltype(what)>;
         if constexpr (std::is_same_v<Event, sip::IncomingCall>) {
           handleIncomingCall(now, what);
-        } else if constexpr (std::is_same_v<Event, sip::RegistrationSucceeded> || std::is_same_v<Event, sip::RegistrationFailed> ||
+        } else if constexpr (std::is_same_v<Event, sip::RegistrationSucceeded> ||
+                             std::is_same_v<Event, sip::RegistrationFailed> ||
                              std::is_same_v<Event, sip::RegistrationLost>) {
           sessions_.handle(now, what);
         } else if constexpr (!std::is_same_v<Event, sip::RegistrationEnded>) {
@@ -300,8 +345,10 @@ void Bridge::Impl::settle(TimePoint now) {
     }
     while (auto output = agent_.pollOutput()) {
       moved = true;
-      if (auto* outgoing = std::get_if<sip::Outgoing>(&*output)) outputs_.emplace_back(std::move(*outgoing));
-      else handle(now, std::get<sip::Event>(*output));
+      if (auto* outgoing = std::get_if<sip::Outgoing>(&*output))
+        outputs_.emplace_back(std::move(*outgoing));
+      else
+        handle(now, std::get<sip::Event>(*output));
     }
     while (!touched_.empty()) {
       moved = true;
@@ -321,8 +368,10 @@ void Bridge::Impl::settle(TimePoint now, Call& call) {
   if (Session* session = call.session()) drainRoap(now, *session, call.peerName());
   if (const auto id = call.sipCall()) bySip_[*id] = call.slot();
   claimSockets(call);
-  if (call.ended()) remove(call);
-  else callDeadlines_.set(call.slot(), call.nextTimeout());
+  if (call.ended())
+    remove(call);
+  else
+    callDeadlines_.set(call.slot(), call.nextTimeout());
 }
 
 void Bridge::Impl::claimSockets(const Call& call) {
@@ -344,7 +393,11 @@ void Bridge::Impl::remove(Call& call) {
       sipSockets_[static_cast<std::size_t>(ports->rtcp)] = {};
     }
   }
-  if (Session* session = call.session()) session->call = nullptr;
+  if (const auto id = call.sipCall()) bySip_.erase(*id);
+  if (Session* session = call.session(); session != nullptr && session->call == &call) {
+    session->call = nullptr;
+    session->lastPeer = call.peerName();  // see Session::ByeAhead
+  }
   const CallSlot slot = call.slot();
   callDeadlines_.remove(slot);
   calls_[slot].reset();

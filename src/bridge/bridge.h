@@ -3,8 +3,8 @@
 //     HTTP requests ──► sessions ──► calls ──► SIP user agent ──► SIP messages
 //     datagrams     ──► peers and RTP ports ◄──► (media path) ──► datagrams
 //
-// Deterministic: everything it knows of the world comes in through the handle functions and the dependencies. Not thread-safe:
-// one thread calls it. After any handle function: drain pollOutput() and look at nextTimeout() again.
+// Deterministic: everything it knows of the world comes in through the handle functions and the dependencies. Not
+// thread-safe: one thread calls it. After any handle function: drain pollOutput() and look at nextTimeout() again.
 #pragma once
 #include <cstdint>
 #include <expected>
@@ -32,7 +32,7 @@ namespace crosspoint::bridge {
 struct RtpPortPair {
   SocketId rtp = kNoSocket;
   SocketId rtcp = kNoSocket;
-  SocketAddress rtpAddress;   // what is announced in SDP
+  SocketAddress rtpAddress;  // what is announced in SDP
   SocketAddress rtcpAddress;
 };
 
@@ -50,20 +50,21 @@ struct IceSocket {
 };
 
 struct Config {
-  unsigned worker = 0;                          // 0 .. 255, the first characters of every SSID: see workerOfSsid()
-  std::vector<IceSocket> iceSockets;            // shared by all browser connections of this worker
+  unsigned worker = 0;                // 0 .. 255, the first characters of every SSID: see workerOfSsid()
+  std::vector<IceSocket> iceSockets;  // shared by all browser connections of this worker
   std::vector<SocketAddress> stunServers;
 
-  std::string sipServer;                        // "sip:host:port;transport=udp"; every call and REGISTER goes there
-  std::string sipDomain;                        // what stands behind @ in From and To; empty: the server's host and port
-  std::string sipContactHost;                   // where the SIP server reaches us
+  std::string sipServer;       // "sip:host:port;transport=udp"; every call and REGISTER goes there
+  std::string sipDomain;       // what stands behind @ in From and To; empty: the server's host and port
+  std::string sipContactHost;  // where the SIP server reaches us
   std::uint16_t sipContactPort = 0;
   Duration registerExpires = std::chrono::seconds(300);
 
-  bool earlyMedia = false;                      // clients in the field get their ANSWER at 183 instead of at 200
+  bool earlyMedia = false;  // clients in the field get their ANSWER at 183 instead of at 200
   Duration noAnswerMax = std::chrono::seconds(180);
-  Duration sessionTimeout = std::chrono::seconds(60);   // a session that has not polled, and has no call whose media flows
-  Duration pollHold = std::chrono::seconds(25);         // then an open poll gets an empty reply
+  Duration sessionTimeout =
+      std::chrono::seconds(60);                  // a session that has not polled, and has no call whose media flows
+  Duration pollHold = std::chrono::seconds(25);  // then an open poll gets an empty reply
   WallClockAnchor wallClock;
 
   std::size_t sessionsMax = 50'000;
@@ -74,8 +75,8 @@ struct Dependencies {
   Random& random;
   Log& log;
   RtpPorts& ports;
-  DatagramSink& datagrams;      // what the bridge sends outside of a batch goes here too
-  const dtls::Context& dtls;    // one certificate for the process
+  DatagramSink& datagrams;    // what the bridge sends outside of a batch goes here too
+  const dtls::Context& dtls;  // one certificate for the process
 };
 
 // Totals since the start, but for the gauges. Summed over workers when read.
@@ -84,8 +85,8 @@ struct Counters {
   std::uint64_t signIns = 0, signInsRefused = 0, sessionsExpired = 0;
   std::uint64_t callsStarted = 0, callsAnswered = 0, callsEnded = 0, callsFailed = 0;
   std::uint64_t packetsFromBrowser = 0, packetsToBrowser = 0, packetsFromSip = 0, packetsToSip = 0;
-  std::uint64_t packetsDropped = 0;       // unknown flow, not authentic, not negotiated, or on hold
-  std::uint64_t badMessages = 0;          // bodies that were no message, JSON or SDP
+  std::uint64_t packetsDropped = 0;  // unknown flow, not authentic, not negotiated, or on hold
+  std::uint64_t badMessages = 0;     // bodies that were no message, JSON or SDP
   std::uint64_t limitsReached = 0;
 };
 
@@ -98,11 +99,13 @@ class Bridge {
   ~Bridge();
 
   void handlePage(TimePoint now, PageRequest&&);
-  // The client went away before its reply was written, or writing it failed: what was in it goes back to the queue's head.
+  // The client went away before its reply was written, or writing it failed: what was in it goes back to the queue's
+  // head.
   void handlePageClosed(TimePoint now, RequestId);
   void handlePageDelivered(TimePoint now, RequestId);  // the reply was written
   void handleSip(TimePoint now, sip::Incoming&&);
-  // Media and ICE/DTLS. Buffers are changed in place and given to DatagramSink::forward: flush it before they are used again.
+  // Media and ICE/DTLS. Buffers are changed in place and given to DatagramSink::forward: flush it before they are used
+  // again.
   void handleDatagrams(TimePoint now, std::span<Datagram>);
   void handleTimeout(TimePoint now);
   std::optional<TimePoint> nextTimeout() const;

@@ -27,13 +27,15 @@ IceCredentials BrowserLeg::makeCredentials() const {
 
 BrowserLeg::BrowserLeg(const Config& config, const Dependencies& dependencies, bool weOffer, TimePoint now)
     : dependencies_(dependencies),
-      peer_(std::make_unique<peer::Peer>(peerConfig(config, dependencies, weOffer, makeCredentials()), dependencies.random, now)),
+      peer_(std::make_unique<peer::Peer>(peerConfig(config, dependencies, weOffer, makeCredentials()),
+                                         dependencies.random, now)),
       sessionId_(dependencies.random.next<std::uint32_t>()) {}
 
 std::expected<call::Media, std::string> BrowserLeg::read(TimePoint now, bool offer, std::string_view text,
                                                          std::span<const std::string> candidates) {
   const auto description = sdp::parse(text);
-  if (!description) return std::unexpected("SDP line " + std::to_string(description.error().line) + ": " + description.error().message);
+  if (!description)
+    return std::unexpected("SDP line " + std::to_string(description.error().line) + ": " + description.error().message);
   const MediaSection* transport = nullptr;
   for (const auto& section : description->sections) {
     if (!section.refused() && section.kind != MediaKind::Other) {
@@ -65,7 +67,8 @@ std::expected<call::Media, std::string> BrowserLeg::read(TimePoint now, bool off
     if (const auto candidate = sdp::parseCandidate(line)) peer_->addRemoteCandidate(now, *candidate);
   }
   peer_->endOfRemoteCandidates(now);
-  return sections_.read(*description);
+  if (offer) sectionsBefore_ = sections_;
+  return sections_.read(*description, offer);
 }
 
 std::string BrowserLeg::write(TimePoint now, bool offer, const call::Media& media,

@@ -28,10 +28,13 @@ class BrowserLeg {
   // `weOffer`: the first offer is ours, so that we control ICE. Everything referred to must outlive the leg.
   BrowserLeg(const Config& config, const Dependencies& dependencies, bool weOffer, TimePoint now);
 
-  // The page's description and the candidates that came beside it ("candidate:…" or "a=candidate:…"). A description with new ICE
-  // credentials restarts ICE; one with a new fingerprint begins a new DTLS session. An error is one sentence.
+  // The page's description and the candidates that came beside it ("candidate:…" or "a=candidate:…"). A description
+  // with new ICE credentials restarts ICE; one with a new fingerprint begins a new DTLS session. An error is one
+  // sentence.
   std::expected<call::Media, std::string> read(TimePoint now, bool offer, std::string_view text,
                                                std::span<const std::string> candidates);
+  // The offer that was read last is refused: its sections are forgotten.
+  void undoOffer() { sections_ = sectionsBefore_; }
   std::string write(TimePoint now, bool offer, const call::Media&, const std::array<SentStream, call::kStreams>& sent);
 
   peer::Peer& peer() { return *peer_; }
@@ -42,7 +45,8 @@ class BrowserLeg {
 
   const Dependencies& dependencies_;
   std::unique_ptr<peer::Peer> peer_;
-  Sections sections_;
+  Sections sections_{Sections::Further::SameStream};
+  Sections sectionsBefore_{Sections::Further::SameStream};  // the last offer
   std::optional<peer::RemoteParameters> remote_;
   std::uint64_t sessionId_;
   std::uint64_t sessionVersion_ = 0;

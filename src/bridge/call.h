@@ -1,4 +1,5 @@
 // One call with its legs: a page and SIP, or a page and itself. Carries out what `call::Machine` says.
+// call.cc: its life and what the machine says; call_page.cc: the page's leg; call_sip.cc: the SIP leg.
 //
 //     page ── BrowserLeg (SDP, Peer) ──┐               ┌── SipLeg (SDP, RTP ports), sip::UserAgent ── SIP server
 //                                      ├─ Machine ─────┤
@@ -15,6 +16,7 @@
 #include "bridge/bridge.h"
 #include "bridge/browser_leg.h"
 #include "bridge/media_path.h"
+#include "bridge/page_queue.h"
 #include "bridge/sip_leg.h"
 #include "core/call/machine.h"
 #include "core/roap/session.h"
@@ -46,8 +48,9 @@ class Call {
   static constexpr Duration kMediaLostMax = std::chrono::seconds(60);  // the page may come back with an ICE restart
   static constexpr Duration kMediaFlowsWithin = std::chrono::seconds(10);
 
-  // `peerName`: who is at the other end, as the page is told.
-  Call(const Shared& shared, CallSlot slot, Kind kind, Session& session, std::string peerName, TimePoint now);
+  // `peerName`: who is at the other end, as the page is told; `target`: whom to call, for PageToSip.
+  Call(const Shared& shared, CallSlot slot, Kind kind, Session& session, std::string peerName, std::string target,
+       TimePoint now);
   ~Call();
 
   // What the session's ROAP engine says.
@@ -59,6 +62,10 @@ class Call {
   void sendInfo(TimePoint now, std::string contentType, std::string body);
   // The session has ended; the page is not told anything any more.
   void handleSessionGone(TimePoint now);
+  // Is an OFFER of the page to `to` one of this call? If not, the page is about to make another call and has never
+  // heard of this one, or has given it up: call handleReplaced().
+  bool takesOfferTo(std::string_view to) const;
+  void handleReplaced(TimePoint now);
 
   // SIP. For SipToPage kinds: the call that came in.
   void startFromSip(TimePoint now, const sip::IncomingCall&);
@@ -67,7 +74,9 @@ class Call {
 
   // Media.
   void handleBrowserDatagram(TimePoint now, Datagram&);
-  void handleSipDatagram(TimePoint now, std::size_t stream, Datagram& datagram) { media_.handleSip(now, stream, datagram); }
+  void handleSipDatagram(TimePoint now, std::size_t stream, Datagram& datagram) {
+    media_.handleSip(now, stream, datagram);
+  }
   // The sockets that belong to this call's SIP leg.
   const std::optional<RtpPortPair>& ports(std::size_t stream) const { return sipLeg_.ports(stream); }
 
@@ -77,13 +86,20 @@ class Call {
 
   bool ended() const { return ended_; }
   bool answered() const { return machine_.state() == call::State::Active; }
-  bool mediaFlows(TimePoint now) const { return !ended_ && now - media_.lastMediaAt() < kMediaFlowsWithin; }
+  // RTP or RTCP of the page came lately, or at least its consent to ours (RFC 7675).
+  bool mediaFlows(TimePoint now) const {
+    return !ended_ &&
+           (now - media_.lastMediaAt() < kMediaFlowsWithin || browserLeg_.peer().state() == peer::State::Connected);
+  }
   Session* session() const { return session_; }
   const std::string& peerName() const { return peerName_; }
+  // Does the page mean this call's other end by `to`? It knows the name that it called and the one that it was told.
+  bool isWith(std::string_view to) const { return to == peerName_ || (!target_.empty() && to == target_); }
   CallSlot slot() const { return slot_; }
   TimePoint startedAt() const { return startedAt_; }
   const MediaPath& media() const { return media_; }
   const call::Machine& machine() const { return machine_; }
+  peer::Counters peerCounters() const { return browserLeg_.peer().counters(); }
   call::Side browserSide() const { return browser_; }
 
  private:
@@ -92,15 +108,23 @@ class Call {
   void carryOut(TimePoint now, call::Machine::SendRinging&);
   void carryOut(TimePoint now, call::Machine::SendAnswer&);
   void carryOut(TimePoint now, call::Machine::RefuseOffer&);
+  void carryOut(TimePoint now, call::Machine::AskForOffer&);
   void carryOut(TimePoint now, call::Machine::RoutesChanged&);
   void carryOut(TimePoint now, call::Machine::EndLeg&);
   void carryOut(TimePoint now, call::Machine::Ended&);
   void offerToSip(TimePoint now, const call::Media&);
-  void endPage(const call::Reason&);
+  void handleSipInfo(const sip::InfoReceived&);
+  void tellPage(std::string body, PageQueue::Kind kind = PageQueue::Kind::Signalling);
+  void tellStatistics(TimePoint now);
+  void inviteSip(TimePoint now, std::string sdp);
+  void answerToSip(TimePoint now, const call::Media&);
+  void refuseToPage(TimePoint now, int sipStatus);
+  void refuseToSip(TimePoint now, int sipStatus);
+  void endPage(TimePoint now, const call::Reason&);
   void endSip(TimePoint now, const call::Reason&);
   void handleSipOffer(TimePoint now, const std::optional<std::string>& sdp);
   void handleSipMedia(TimePoint now, const std::optional<std::string>& sdp, bool final);
-  void handleSipEnded(TimePoint now, const sip::Ended&);
+  void handleSipOfferSettled(TimePoint now, const std::optional<std::string>& sdp);
   void drainPeer(TimePoint now);
   void handlePeerState(TimePoint now, const peer::StateChanged&);
   std::string writeToPage(TimePoint now, bool offer, const call::Media&);
@@ -111,7 +135,7 @@ class Call {
   const CallSlot slot_;
   const Kind kind_;
   Session* session_;
-  const std::string peerName_;
+  const std::string peerName_, target_;
   const std::string subject_;
   const call::Side browser_;
   const TimePoint startedAt_;
@@ -120,9 +144,12 @@ class Call {
   SipLeg sipLeg_;
   MediaPath media_;
   std::optional<sip::CallId> sipCall_;
-  bool sipEstablished_ = false;     // answered: later offers are re-INVITEs
-  bool sipAsked_ = false;           // a re-INVITE without SDP: the far end's next answer is an offer to the machine
-  bool answered_ = false;           // once
+  bool sipEstablished_ = false;  // answered: later offers are re-INVITEs
+  bool sipAsked_ = false;        // a re-INVITE without SDP waits for its answer, which is our offer
+  bool sipOfferWaits_ = false;   // an earlier offer of ours is still open there
+  bool pageKnows_;               // it made the call, or was told of it
+  bool statisticsTold_ = false;  // the last ones
+  bool answered_ = false;        // once
   bool ended_ = false;
   std::optional<TimePoint> mediaLostAt_;
 };

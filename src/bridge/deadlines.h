@@ -1,5 +1,5 @@
-// Many deadlines, one for each key, of which only the earliest matters. Setting one again is cheap; that is what happens after
-// nearly every event of a call.
+// Many deadlines, one for each key, of which only the earliest matters. Setting one again is cheap; that is what
+// happens after nearly every event of a call.
 #pragma once
 #include <optional>
 #include <queue>

@@ -27,18 +27,12 @@ const Codec* counterpart(const Codec& codec, const std::vector<Codec>& targets) 
   return found;
 }
 
-std::uint32_t mediaClockRate(const std::vector<Codec>& codecs) {
-  for (const auto& codec : codecs) {
-    if (call::isMediaCodec(codec)) return codec.clockRate;
-  }
-  return 8000;
-}
-
 }  // namespace
 
-MediaPath::MediaPath(peer::Peer& peer, DatagramSink& sink, Random& random, const WallClockAnchor& clock, Counters& counters,
-                     TimePoint now)
-    : peer_(peer),
+MediaPath::MediaPath(Shape shape, peer::Peer& peer, DatagramSink& sink, Random& random, const WallClockAnchor& clock,
+                     Counters& counters, TimePoint now)
+    : shape_(shape),
+      peer_(peer),
       sink_(sink),
       random_(random),
       clock_(clock),
@@ -69,6 +63,7 @@ void MediaPath::configure(TimePoint now, const call::Machine& machine, call::Sid
           formats[codec.payloadType & 0x7f] = {.outgoing = target->payloadType,
                                                .stream = static_cast<std::uint8_t>(i),
                                                .forwarded = machine.forwards(from, i),
+                                               .media = call::isMediaCodec(codec),
                                                .clockRate = codec.clockRate,
                                                .outgoingClockRate = target->clockRate};
         }
@@ -76,19 +71,28 @@ void MediaPath::configure(TimePoint now, const call::Machine& machine, call::Sid
     };
     map(fromPage_, browser);
     map(stream.fromSip, sip);
-    if (!machine.described(browser)[i].present()) continue;
-    const std::uint32_t toPageRate = mediaClockRate(machine.described(browser)[i].codecs);
-    stream.toPage.setClockRate(toPageRate);
-    browserRtcp_.addSender(stream.toPage.ssrc(), toPageRate);
-    if (stream.end) {
-      const std::uint32_t toSipRate = mediaClockRate(machine.described(sip)[i].codecs);
-      stream.toSip.setClockRate(toSipRate);
-      if (!stream.sipRtcp) {
-        stream.sipRtcp = std::make_unique<rtp::RtcpSession>(rtcpConfig(stream.toSip.ssrc()), random_, now);
-      }
-      stream.sipRtcp->addSender(stream.toSip.ssrc(), toSipRate);
+    const auto codecs = call::common(machine.described(browser)[i].codecs, machine.described(sip)[i].codecs);
+    if (codecs.empty()) continue;
+    // The most likely ones, until the first packet says which codec it is.
+    if (stream.toPageRate == 0) setRateToPage(stream, codecs.front().clockRate);
+    if (!stream.end) continue;
+    if (!stream.sipRtcp) {
+      stream.sipRtcp = std::make_unique<rtp::RtcpSession>(rtcpConfig(stream.toSip.ssrc()), random_, now);
     }
+    if (stream.toSipRate == 0) setRateToSip(stream, codecs.front().clockRate);
   }
+}
+
+void MediaPath::setRateToPage(Stream& stream, std::uint32_t clockRate) {
+  stream.toPageRate = clockRate;
+  stream.toPage.setClockRate(clockRate);
+  browserRtcp_.addSender(stream.toPage.ssrc(), clockRate);
+}
+
+void MediaPath::setRateToSip(Stream& stream, std::uint32_t clockRate) {
+  stream.toSipRate = clockRate;
+  stream.toSip.setClockRate(clockRate);
+  stream.sipRtcp->addSender(stream.toSip.ssrc(), clockRate);
 }
 
 void MediaPath::setSipEnd(std::size_t index, const std::optional<SipEnd>& end) {
@@ -109,25 +113,34 @@ void MediaPath::handleBrowserRtp(TimePoint now, Datagram& datagram) {
     ++counters_.packetsDropped;
     return;
   }
+  Stream& stream = streams_[format.stream];
   browserRtcp_.handlePacketReceived(now, *view, format.clockRate);
   lastMediaAt_ = now;
+  stream.received.count(datagram.size, view->payloadType());
+  if (stream.received.ssrc != view->ssrc()) [[unlikely]] {
+    stream.received.ssrc = view->ssrc();
+    stream.sources.add(view->ssrc());
+  }
   if (!format.forwarded) {
     ++counters_.packetsDropped;
     return;
   }
-  Stream& stream = streams_[format.stream];
   MutableBytes packet = datagram.bytes();
   if (view->hasExtension()) packet = rtp::withoutExtension(packet);
   convertDigit(format, packet);
-  if (stream.end) {
-    sendToSip(now, stream, datagram, packet, format.outgoing);
+  if (shape_ == Shape::Mirror) {
+    sendToPage(now, stream, datagram, packet, format);
   } else {
-    sendToPage(now, stream, datagram, packet, format.outgoing);
+    sendToSip(now, stream, datagram, packet, format);
   }
 }
 
-void MediaPath::sendToSip(TimePoint now, Stream& stream, Datagram& datagram, MutableBytes packet, std::uint8_t payloadType) {
-  if (!stream.toSip.rewrite(now, packet, payloadType)) {
+void MediaPath::sendToSip(TimePoint now, Stream& stream, Datagram& datagram, MutableBytes packet,
+                          const Format& format) {
+  const bool ready = stream.end && stream.sipRtcp && stream.target.port != 0;
+  if (ready && format.media && format.outgoingClockRate != stream.toSipRate)
+    setRateToSip(stream, format.outgoingClockRate);
+  if (!ready || !stream.toSip.rewrite(now, packet, format.outgoing)) {
     ++counters_.packetsDropped;
     return;
   }
@@ -141,8 +154,12 @@ void MediaPath::sendToSip(TimePoint now, Stream& stream, Datagram& datagram, Mut
   ++counters_.packetsToSip;
 }
 
-void MediaPath::sendToPage(TimePoint now, Stream& stream, Datagram& datagram, MutableBytes packet, std::uint8_t payloadType) {
-  if (!stream.toPage.rewrite(now, packet, payloadType)) {
+void MediaPath::sendToPage(TimePoint now, Stream& stream, Datagram& datagram, MutableBytes packet,
+                           const Format& format) {
+  const bool ready = peer_.canSend();
+  if (ready && format.media && format.outgoingClockRate != stream.toPageRate)
+    setRateToPage(stream, format.outgoingClockRate);
+  if (!ready || !stream.toPage.rewrite(now, packet, format.outgoing)) {
     ++counters_.packetsDropped;
     return;
   }
@@ -150,7 +167,9 @@ void MediaPath::sendToPage(TimePoint now, Stream& stream, Datagram& datagram, Mu
   datagram.capacity -= static_cast<std::uint32_t>(packet.data() - datagram.data);
   datagram.data = packet.data();
   datagram.size = static_cast<std::uint32_t>(packet.size());
+  stream.sent.count(datagram.size, format.outgoing);
   if (!peer_.protectRtp(datagram)) {
+    ++stream.sent.errors;
     ++counters_.packetsDropped;
     return;
   }
@@ -163,21 +182,32 @@ void MediaPath::convertDigit(const Format& format, MutableBytes packet) {
   if (format.clockRate == format.outgoingClockRate || packet.size() < rtp::kFixedHeaderBytes + 4) return;
   std::uint8_t* duration = packet.data() + *rtp::headerSize(packet) + 2;
   if (duration + 2 > packet.data() + packet.size()) return;
-  const std::uint64_t converted = std::uint64_t{loadBigEndian<std::uint16_t>(duration)} * format.outgoingClockRate / format.clockRate;
+  const std::uint64_t converted =
+      std::uint64_t{loadBigEndian<std::uint16_t>(duration)} * format.outgoingClockRate / format.clockRate;
   storeBigEndian(duration, static_cast<std::uint16_t>(std::min<std::uint64_t>(converted, 0xffff)));
 }
 
-// The announced address first; another source only while nothing has come yet (symmetric RTP behind NAT) or with the SSRC of what
-// was accepted last (the far end moved).
+// The announced address always; another source only while nothing has come yet (symmetric RTP behind NAT) or with the
+// SSRC of what was accepted last (the far end moved). So a stranger who was quicker than the far end loses the stream
+// to it.
 bool MediaPath::latch(Stream& stream, const Datagram& datagram, std::uint32_t ssrc) {
-  if (datagram.remote == stream.target) {
-    stream.sipSsrc = ssrc;
-    return true;
+  if (datagram.remote != stream.target) [[unlikely]] {
+    const bool announced = datagram.remote == stream.end->rtp;
+    if (!announced && stream.sipSsrc && *stream.sipSsrc != ssrc) return false;
+    stream.target = datagram.remote;
+    stream.rtcpTarget = stream.end->rtcp;
+    if (!announced) stream.rtcpTarget = {datagram.remote.ip, static_cast<std::uint16_t>(datagram.remote.port + 1)};
   }
-  if (stream.sipSsrc && *stream.sipSsrc != ssrc) return false;
   stream.sipSsrc = ssrc;
-  stream.target = datagram.remote;
-  stream.rtcpTarget = {datagram.remote.ip, static_cast<std::uint16_t>(datagram.remote.port + 1)};
+  return true;
+}
+
+// Reports and requests are taken from where the media goes or was announced, from any port there, and ours go back to
+// it.
+bool MediaPath::latchRtcp(Stream& stream, const Datagram& datagram) {
+  const IpAddress& source = datagram.remote.ip;
+  if (source != stream.target.ip && source != stream.end->rtp.ip && source != stream.end->rtcp.ip) return false;
+  if (source == stream.target.ip) stream.rtcpTarget = datagram.remote;
   return true;
 }
 
@@ -188,7 +218,11 @@ void MediaPath::handleSip(TimePoint now, std::size_t index, Datagram& datagram) 
     return;
   }
   if (rtp::classify(datagram.bytes()) == rtp::PacketClass::Rtcp) {
-    if (stream.sipRtcp->handleRtcp(now, datagram.bytes())) drainSipRtcp(now, stream);
+    if (!latchRtcp(stream, datagram)) {
+      ++counters_.packetsDropped;
+    } else if (stream.sipRtcp->handleRtcp(now, datagram.bytes())) {
+      drainSipRtcp(now, stream);
+    }
     return;
   }
   ++counters_.packetsFromSip;
@@ -206,11 +240,37 @@ void MediaPath::handleSip(TimePoint now, std::size_t index, Datagram& datagram) 
   MutableBytes packet = datagram.bytes();
   if (view->hasExtension()) packet = rtp::withoutExtension(packet);
   convertDigit(format, packet);
-  sendToPage(now, stream, datagram, packet, format.outgoing);
+  sendToPage(now, stream, datagram, packet, format);
 }
 
 void MediaPath::handleBrowserRtcp(TimePoint now, const Datagram& datagram) {
-  if (browserRtcp_.handleRtcp(now, {datagram.data, datagram.size})) drainBrowserRtcp(now);
+  lastMediaAt_ = now;
+  const Bytes compound(datagram.data, datagram.size);
+  if (!browserRtcp_.handleRtcp(now, compound)) return;
+  countRtcpFromPage(compound);
+  drainBrowserRtcp(now);
+}
+
+// A compound counts for each stream that it says something of; one that names none (feedback alone) for the first.
+void MediaPath::countRtcpFromPage(Bytes bytes) {
+  std::array<bool, call::kStreams> named{};
+  auto name = [&](std::uint32_t ssrc) {
+    for (std::size_t i = 0; i < streams_.size(); ++i) {
+      if (ssrc == streams_[i].received.ssrc || ssrc == streams_[i].toPage.ssrc()) named[i] = true;
+    }
+  };
+  auto compound = rtp::CompoundView::parse(bytes);
+  while (const auto packet = compound ? compound->next() : std::nullopt) {
+    const auto* sender = std::get_if<rtp::SenderReportView>(&*packet);
+    const auto* receiver = std::get_if<rtp::ReceiverReportView>(&*packet);
+    if (sender != nullptr) name(sender->ssrc);
+    const auto blocks = sender != nullptr     ? sender->blocks
+                        : receiver != nullptr ? receiver->blocks
+                                              : rtp::ReportBlocksView();
+    for (std::size_t i = 0; i < blocks.size(); ++i) name(blocks[i].ssrc);
+  }
+  if (std::ranges::find(named, true) == named.end()) named[0] = true;
+  for (std::size_t i = 0; i < streams_.size(); ++i) streams_[i].received.rtcp += named[i] ? 1 : 0;
 }
 
 void MediaPath::drainBrowserRtcp(TimePoint now) {
@@ -219,17 +279,20 @@ void MediaPath::drainBrowserRtcp(TimePoint now) {
       std::array<std::uint8_t, kDatagramCapacity> buffer;
       if (send->bytes.size() > kDatagramBytesMax) continue;
       std::memcpy(buffer.data(), send->bytes.data(), send->bytes.size());
-      Datagram datagram{.data = buffer.data(), .size = static_cast<std::uint32_t>(send->bytes.size()), .capacity = buffer.size()};
-      if (peer_.protectRtcp(datagram)) sink_.send(datagram.socket, datagram.remote, datagram.bytes());
+      Datagram datagram{
+          .data = buffer.data(), .size = static_cast<std::uint32_t>(send->bytes.size()), .capacity = buffer.size()};
+      if (!peer_.protectRtcp(datagram)) continue;
+      sink_.send(datagram.socket, datagram.remote, datagram.bytes());
+      for (Stream& stream : streams_) stream.sent.rtcp += stream.toPageRate > 0 ? 1 : 0;
     } else if (auto* request = std::get_if<rtp::RtcpSession::KeyFrameRequested>(&*output)) {
       for (Stream& stream : streams_) {
         const auto source = stream.toPage.sourceSsrc();
         if (stream.toPage.ssrc() != request->ssrc || !source) continue;
-        if (stream.end) {
+        if (shape_ == Shape::Mirror) {
+          browserRtcp_.requestKeyFrame(now, *source);
+        } else if (stream.sipRtcp) {
           stream.sipRtcp->requestKeyFrame(now, *source);
           drainSipRtcp(now, stream);
-        } else {
-          browserRtcp_.requestKeyFrame(now, *source);
         }
       }
     }
@@ -239,7 +302,7 @@ void MediaPath::drainBrowserRtcp(TimePoint now) {
 void MediaPath::drainSipRtcp(TimePoint now, Stream& stream) {
   while (auto output = stream.sipRtcp->pollOutput()) {
     if (auto* send = std::get_if<rtp::RtcpSession::SendRtcp>(&*output)) {
-      if (stream.end) sink_.send(stream.end->ports.rtcp, stream.rtcpTarget, send->bytes);
+      if (stream.end && stream.rtcpTarget.port != 0) sink_.send(stream.end->ports.rtcp, stream.rtcpTarget, send->bytes);
     } else if (std::holds_alternative<rtp::RtcpSession::KeyFrameRequested>(*output)) {
       if (const auto source = stream.toSip.sourceSsrc()) {
         browserRtcp_.requestKeyFrame(now, *source);

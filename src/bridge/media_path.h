@@ -3,10 +3,11 @@
 //     page ── SRTP ──► Peer ── RTP ──► [payload type, Rewriter] ──► RTP port ──► SIP
 //     page ◄── SRTP ── Peer ◄── RTP ── [payload type, Rewriter] ◄── RTP port ◄── SIP
 //
-// Each side sees one SSRC per stream with continuous sequence numbers and timestamps for the whole call, whatever happens on
-// the other one. RTCP is ended here: each side gets our own reports; key frame requests are passed on.
+// Each side sees one SSRC per stream with continuous sequence numbers and timestamps for the whole call, whatever
+// happens on the other one. RTCP is ended here: each side gets our own reports; key frame requests are passed on.
 //
-// handleBrowser() and handleSip() are the packet path: they change the datagram in place, do not allocate and do not log.
+// handleBrowser() and handleSip() are the packet path: they change the datagram in place, do not allocate and do not
+// log.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -17,6 +18,7 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "bridge/bridge.h"
+#include "bridge/traffic.h"
 #include "core/call/machine.h"
 #include "core/rtp/rewriter.h"
 #include "core/rtp/rtcp_session.h"
@@ -28,16 +30,20 @@ class MediaPath {
  public:
   struct SipEnd {  // of one stream
     RtpPortPair ports;
-    SocketAddress rtp, rtcp;  // where the far end said it receives
+    SocketAddress rtp, rtcp;  // where the far end said it receives; port 0: it did not say, its first packet will
   };
+  enum class Shape : std::uint8_t { PageToSip, Mirror };
 
   // All references must outlive the path.
-  MediaPath(peer::Peer& peer, DatagramSink& sink, Random& random, const WallClockAnchor& clock, Counters& counters, TimePoint now);
+  MediaPath(Shape shape, peer::Peer& peer, DatagramSink& sink, Random& random, const WallClockAnchor& clock,
+            Counters& counters, TimePoint now);
 
   // What the machine has agreed. Called whenever that may have changed.
   void configure(TimePoint now, const call::Machine& machine, call::Side browser);
-  // From now on (or, with nothing, no longer) the stream goes through these ports. A changed address starts latching anew.
+  // From now on (or, with nothing, no longer) the stream goes through these ports. A changed address starts latching
+  // anew.
   void setSipEnd(std::size_t stream, const std::optional<SipEnd>& end);
+  bool hasSipEnd(std::size_t stream) const { return streams_[stream].end.has_value(); }
 
   // A datagram on one of the peer's sockets: already decrypted RTP or RTCP.
   void handleBrowserRtp(TimePoint now, Datagram& datagram);
@@ -52,8 +58,11 @@ class MediaPath {
 
   std::uint32_t ssrcToPage(std::size_t stream) const { return streams_[stream].toPage.ssrc(); }
   const std::string& cname() const { return cname_; }
-  TimePoint lastMediaAt() const { return lastMediaAt_; }
+  TimePoint lastMediaAt() const { return lastMediaAt_; }  // authentic RTP or RTCP of the page
   const rtp::RtcpSession& browserRtcp() const { return browserRtcp_; }
+  const Traffic& fromPage(std::size_t stream) const { return streams_[stream].received; }
+  const Traffic& toPage(std::size_t stream) const { return streams_[stream].sent; }
+  const Sources& sourcesFromPage(std::size_t stream) const { return streams_[stream].sources; }
 
  private:
   static constexpr std::uint8_t kNotNegotiated = 0xff;
@@ -61,6 +70,7 @@ class MediaPath {
     std::uint8_t outgoing = kNotNegotiated;
     std::uint8_t stream = 0;
     bool forwarded = false;
+    bool media = false;  // telephone-event is none: it keeps to the clock of what it interrupts
     std::uint32_t clockRate = 0;
     std::uint32_t outgoingClockRate = 0;  // differs for telephone-event only
   };
@@ -69,20 +79,28 @@ class MediaPath {
   struct Stream {
     rtp::Rewriter toSip, toPage;
     std::optional<SipEnd> end;
-    SocketAddress target, rtcpTarget;      // where we send now: announced, or latched
-    std::optional<std::uint32_t> sipSsrc;  // of what was accepted last
+    SocketAddress target, rtcpTarget;             // where we send now: announced, or latched
+    std::optional<std::uint32_t> sipSsrc;         // of what was accepted last
+    std::uint32_t toSipRate = 0, toPageRate = 0;  // Hz, of what was sent last
+    Traffic received, sent;                       // from and to the page
+    Sources sources;                              // of `received`
     std::unique_ptr<rtp::RtcpSession> sipRtcp;
     Formats fromSip;
   };
 
   static void convertDigit(const Format&, MutableBytes packet);
   bool latch(Stream&, const Datagram&, std::uint32_t ssrc);
-  void sendToPage(TimePoint now, Stream&, Datagram&, MutableBytes packet, std::uint8_t payloadType);
-  void sendToSip(TimePoint now, Stream&, Datagram&, MutableBytes packet, std::uint8_t payloadType);
+  bool latchRtcp(Stream&, const Datagram&);
+  void sendToPage(TimePoint now, Stream&, Datagram&, MutableBytes packet, const Format&);
+  void sendToSip(TimePoint now, Stream&, Datagram&, MutableBytes packet, const Format&);
+  void setRateToPage(Stream&, std::uint32_t clockRate);
+  void setRateToSip(Stream&, std::uint32_t clockRate);
+  void countRtcpFromPage(Bytes compound);
   void drainBrowserRtcp(TimePoint now);
   void drainSipRtcp(TimePoint now, Stream&);
   rtp::RtcpSession::Config rtcpConfig(std::uint32_t ssrc) const;
 
+  const Shape shape_;
   peer::Peer& peer_;
   DatagramSink& sink_;
   Random& random_;

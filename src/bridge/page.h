@@ -37,9 +37,9 @@ using PageRequest = std::variant<SignIn, Wait, PageMessage, SignOut>;
 struct PageReply {
   RequestId request{};
   int status = 200;
-  std::string body;                        // text/plain
-  std::string peer;                        // `Pragma`; empty: no such header
-  std::optional<std::uint64_t> sequence;   // `X-Crosspoint-Sequence`
+  std::string body;                       // text/plain
+  std::string peer;                       // `Pragma`; empty: no such header
+  std::optional<std::uint64_t> sequence;  // `X-Crosspoint-Sequence`
 };
 
 }  // namespace crosspoint::bridge

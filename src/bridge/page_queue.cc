@@ -2,8 +2,8 @@
 
 namespace crosspoint::bridge {
 
-bool PageQueue::push(std::string body, std::string peer) {
-  if (messages_.size() >= kMessagesMax) return false;
+bool PageQueue::push(std::string body, std::string peer, Kind kind) {
+  if (messages_.size() >= (kind == Kind::Chatter ? kChatterMax : kMessagesMax)) return false;
   messages_.push_back({++lastSequence_, std::move(body), std::move(peer)});
   answer();
   return true;

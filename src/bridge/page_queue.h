@@ -1,7 +1,7 @@
 // The messages that wait for one page, and the hanging GET that takes them (`spec/signalling.md` sections 2 and 8).
 //
-// One reply carries one message. A client that keeps count (`ack=N`) gets a message again until it acknowledges it. For any
-// other a message is gone when its reply was written, and back at the queue's head when writing failed.
+// One reply carries one message. A client that keeps count (`ack=N`) gets a message again until it acknowledges it. For
+// any other a message is gone when its reply was written, and back at the queue's head when writing failed.
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -16,12 +16,18 @@ namespace crosspoint::bridge {
 class PageQueue {
  public:
   static constexpr std::size_t kMessagesMax = 256;
+  static constexpr std::size_t kChatterMax = 128;  // beyond this, what a call can do without is not taken any more
+
+  enum class Kind : std::uint8_t {
+    Signalling,  // a page that misses one is stuck
+    Chatter,     // data of the far end, statistics, progress
+  };
 
   // Replies go to the back of `replies`, which must outlive the queue.
   PageQueue(Duration hold, std::deque<PageReply>& replies) : hold_(hold), replies_(replies) {}
 
   // False: the page does not fetch its messages and the queue is full; the message is lost.
-  bool push(std::string body, std::string peer);
+  bool push(std::string body, std::string peer, Kind kind = Kind::Signalling);
   // A poll takes over from an older one, which is ended with an empty reply.
   void handleWait(TimePoint now, RequestId, std::optional<std::uint64_t> acknowledged);
   void handleDelivered(RequestId);
@@ -43,10 +49,10 @@ class PageQueue {
   void reply(PageReply reply) { replies_.push_back(std::move(reply)); }
 
   Duration hold_;
-  std::deque<Message> messages_;       // unacknowledged or not yet sent, in order
+  std::deque<Message> messages_;  // unacknowledged or not yet sent, in order
   std::uint64_t lastSequence_ = 0;
-  bool counts_ = false;                // the client acknowledges
-  std::optional<RequestId> poll_;      // open, without a reply
+  bool counts_ = false;            // the client acknowledges
+  std::optional<RequestId> poll_;  // open, without a reply
   TimePoint pollEnds_{};
   std::optional<RequestId> inFlight_;  // the reply that carries the head, of a client that does not count
   std::deque<PageReply>& replies_;

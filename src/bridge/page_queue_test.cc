@@ -98,6 +98,12 @@ TEST_F(PageQueueTest, APollThatNothingAnswersEndsEmptyAfterItsTime) {
   EXPECT_FALSE(queue.nextTimeout());
 }
 
+TEST_F(PageQueueTest, ChatterLeavesRoomForSignalling) {
+  while (queue.push("INFO-PEER a=1", "1001", PageQueue::Kind::Chatter)) {
+  }
+  EXPECT_TRUE(queue.push("BYE", "1001"));
+}
+
 TEST_F(PageQueueTest, AQueueThatNobodyFetchesIsBounded) {
   for (std::size_t i = 0; i < PageQueue::kMessagesMax; ++i) EXPECT_TRUE(queue.push("x", ""));
   EXPECT_FALSE(queue.push("x", ""));

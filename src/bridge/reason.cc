@@ -6,29 +6,42 @@ namespace {
 std::string_view name(call::Cause cause) {
   using enum call::Cause;
   switch (cause) {
-    case HungUp: return "hung up";
-    case Cancelled: return "cancelled";
-    case Refused: return "refused";
-    case NoAnswer: return "no answer";
-    case NoCommonCodec: return "no common codec";
-    case Unreachable: return "unreachable";
-    case MediaLost: return "media lost";
-    case SessionGone: return "session gone";
-    case Limit: return "limit";
-    case Failed: return "failed";
+    case HungUp:
+      return "hung up";
+    case Cancelled:
+      return "cancelled";
+    case Refused:
+      return "refused";
+    case NoAnswer:
+      return "no answer";
+    case NoCommonCodec:
+      return "no common codec";
+    case Unreachable:
+      return "unreachable";
+    case MediaLost:
+      return "media lost";
+    case SessionGone:
+      return "session gone";
+    case Limit:
+      return "limit";
+    case Failed:
+      return "failed";
   }
   return "failed";
 }
 
 call::Cause causeOf(int status) {
   switch (status) {
-    case 408: return call::Cause::NoAnswer;
+    case 408:
+      return call::Cause::NoAnswer;
     case 415:
     case 488:
-    case 606: return call::Cause::NoCommonCodec;
-    case 487: return call::Cause::Cancelled;
-    case 503: return call::Cause::Unreachable;
-    default: return call::Cause::Refused;
+    case 606:
+      return call::Cause::NoCommonCodec;
+    case 503:
+      return call::Cause::Unreachable;
+    default:
+      return call::Cause::Refused;
   }
 }
 
@@ -38,7 +51,8 @@ call::Reason reasonFromSip(const sip::Ended& event, bool outgoing) {
   if (event.phase == sip::CallPhase::Established) {
     return {event.status >= 400 ? call::Cause::Failed : call::Cause::HungUp, event.status, event.reason};
   }
-  if (!outgoing) return {call::Cause::Cancelled, event.status, event.reason.empty() ? "Cancelled by the caller" : event.reason};
+  if (!outgoing)
+    return {call::Cause::Cancelled, event.status, event.reason.empty() ? "Cancelled by the caller" : event.reason};
   call::Reason reason{causeOf(event.status), event.status, event.reason};
   // A 408 or 503 before anything was heard of the far end means that the SIP server itself did not answer.
   if (event.phase == sip::CallPhase::Setup && event.status == 408) {

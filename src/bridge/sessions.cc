@@ -1,6 +1,7 @@
 #include "bridge/sessions.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "bridge/call.h"
 
@@ -11,8 +12,8 @@ constexpr std::size_t kSsidRandom = 22;  // 131 bits
 
 bool isAnonymous(std::string_view id) {
   return id.size() == 36 && id.starts_with("anon") && std::ranges::all_of(id.substr(4), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-  });
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+         });
 }
 
 bool isPrintable(std::string_view text) {
@@ -24,10 +25,14 @@ int httpStatus(int sipStatus) {
   switch (sipStatus) {
     case 401:
     case 403:
-    case 407: return 403;
-    case 404: return 404;
-    case 408: return 504;
-    default: return sipStatus == 503 ? 503 : 502;
+    case 407:
+      return 403;
+    case 404:
+      return 404;
+    case 408:
+      return 504;
+    default:
+      return sipStatus == 503 ? 503 : 502;
   }
 }
 
@@ -52,6 +57,14 @@ unsigned workerOfUser(std::string_view user, unsigned workers) {
   return hash % workers;
 }
 
+void Session::tell(std::string body, const std::string& peer, PageQueue::Kind kind) {
+  auto push = [&](std::string text, PageQueue::Kind of) {
+    if (!queue.push(std::move(text), peer, of)) ++counters.limitsReached;
+  };
+  while (const auto message = roap.pollSend()) push(roap::toPage(*message), PageQueue::Kind::Signalling);
+  push(std::move(body), kind);
+}
+
 Sessions::Sessions(const Config& config, const Dependencies& dependencies, sip::UserAgent& agent, Counters& counters)
     : config_(config), dependencies_(dependencies), agent_(agent), counters_(counters) {}
 
@@ -62,8 +75,9 @@ void Sessions::reply(RequestId request, int status, std::string body) {
 Session& Sessions::make(TimePoint now, const SignIn& request) {
   std::string ssid = {'S', hexDigit(config_.worker >> 4), hexDigit(config_.worker)};
   ssid += dependencies_.random.alphanumeric(kSsidRandom);
-  auto made = std::make_unique<Session>(ssid, request.id, config_.pollHold, replies_, dependencies_.random);
+  auto made = std::make_unique<Session>(ssid, request.id, config_.pollHold, replies_, dependencies_.random, counters_);
   Session& session = *made;
+  session.number = ++made_;
   session.lastSeen = now;
   session.signInRequest = request.request;
   track(request.request, session);
@@ -74,7 +88,8 @@ Session& Sessions::make(TimePoint now, const SignIn& request) {
 void Sessions::handle(TimePoint now, SignIn&& request) {
   if (request.id.empty() || request.id.size() > kUserBytesMax || !isPrintable(request.id) ||
       request.password.value_or("").size() > kPasswordBytesMax) {
-    reply(request.request, 400, "The id to sign in with is missing, too long, or has characters that are not printable");
+    reply(request.request, 400,
+          "The id to sign in with is missing, too long, or has characters that are not printable");
     return;
   }
   if (bySsid_.size() >= config_.sessionsMax) {
@@ -89,8 +104,8 @@ void Sessions::handle(TimePoint now, SignIn&& request) {
     return;
   }
   const std::string password = request.password.value_or("");
-  const auto registration = agent_.registerUser(now, request.id, request.id, password,
-                                                std::chrono::duration_cast<std::chrono::seconds>(config_.registerExpires));
+  const auto registration = agent_.registerUser(
+      now, request.id, request.id, password, std::chrono::duration_cast<std::chrono::seconds>(config_.registerExpires));
   if (!registration) {
     ++counters_.limitsReached;
     reply(request.request, 503, "The registration cannot be made: " + std::string(sip::toString(registration.error())));
@@ -120,7 +135,11 @@ void Sessions::handle(TimePoint now, const sip::RegistrationSucceeded& event) {
   Session& session = *found->second;
   if (session.signedIn) return;
   // The registrar now has our binding for this DN from the new registration: the old one must not take it away.
-  if (Session* before = findUser(session.user)) end(now, *before, false);
+  if (Session* other = findUser(session.user)) {
+    const bool later = other->number > session.number;
+    end(now, later ? session : *other, false);
+    if (later) return;
+  }
   byUser_[session.user] = &session;
   session.lastSeen = now;
   welcome(session);
@@ -131,9 +150,10 @@ void Sessions::handle(TimePoint now, const sip::RegistrationFailed& event) {
   if (found == byRegistration_.end()) return;
   Session& session = *found->second;
   ++counters_.signInsRefused;
-  const std::string text = "The SIP server refused to register " + session.user + ": " + std::to_string(event.status) + " " + event.reason;
+  const std::string text =
+      "The SIP server refused to register " + session.user + ": " + std::to_string(event.status) + " " + event.reason;
   dependencies_.log.write(LogLevel::Warning, "session=" + session.ssid.substr(0, 8), text);
-  if (session.signInRequest) reply(*session.signInRequest, httpStatus(event.status), text);
+  if (session.signInRequest) reply(*std::exchange(session.signInRequest, {}), httpStatus(event.status), text);
   byRegistration_.erase(found);
   session.registration.reset();
   end(now, session, false);
@@ -181,6 +201,7 @@ void Sessions::handleClosed(TimePoint now, RequestId request) {
   Session* session = untrack(request);
   if (session == nullptr) return;
   if (session->signInRequest == request) {
+    session->signInRequest.reset();
     end(now, *session, true);
     return;
   }
@@ -224,6 +245,8 @@ void Sessions::schedule(Session& session) {
 
 void Sessions::end(TimePoint now, Session& session, bool unregister) {
   session.queue.finish();
+  if (session.signInRequest)
+    reply(*session.signInRequest, 503, "The sign-in came to nothing: another one took its place, or the gateway stops");
   if (session.registration) {
     byRegistration_.erase(*session.registration);
     if (unregister) {
@@ -232,7 +255,8 @@ void Sessions::end(TimePoint now, Session& session, bool unregister) {
       static_cast<void>(agent_.forget(*session.registration));
     }
   }
-  if (const auto user = byUser_.find(session.user); user != byUser_.end() && user->second == &session) byUser_.erase(user);
+  if (const auto user = byUser_.find(session.user); user != byUser_.end() && user->second == &session)
+    byUser_.erase(user);
   for (const RequestId request : session.requests) byRequest_.erase(request);
   deadlines_.remove(&session);
   const auto found = bySsid_.find(session.ssid);

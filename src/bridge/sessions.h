@@ -1,11 +1,13 @@
-// Who is signed in: sessions from sign-in to sign-out, with their registrations and their queues (`spec/signalling.md` 1, 2).
+// Who is signed in: sessions from sign-in to sign-out, with their registrations and their queues (`spec/signalling.md`
+// 1, 2).
 //
 //     SignIn (anonymous) ─────────────────────────────► signed in ── SignOut, silence, replaced ──► ended
 //     SignIn (DN) ──► REGISTER ── 200 ────────────────►     │
 //                         └── refused: reply with the reason, ended
 //
-// A second sign-in of a DN is decided by the SIP server like the first: when its REGISTER succeeds it takes the DN over, and the
-// session before is ended with its call. One whose REGISTER fails changes nothing.
+// A second sign-in of a DN is decided by the SIP server like the first: when its REGISTER succeeds it takes the DN
+// over, and the session before is ended with its call. One whose REGISTER fails changes nothing. Of two that wait for
+// the server's decision the later one wins, whichever is decided first.
 #pragma once
 #include <deque>
 #include <memory>
@@ -27,11 +29,15 @@ namespace crosspoint::bridge {
 class Call;
 
 struct Session {
-  Session(std::string id, std::string name, Duration hold, std::deque<PageReply>& replies, Random& random)
-      : ssid(std::move(id)), user(std::move(name)), queue(hold, replies), roap({}, random) {}
+  Session(std::string id, std::string name, Duration hold, std::deque<PageReply>& replies, Random& random,
+          Counters& all)
+      : ssid(std::move(id)), user(std::move(name)), queue(hold, replies), roap({}, random), counters(all) {}
+
+  // Queues one message for the page, behind everything that ROAP has had to say before it.
+  void tell(std::string body, const std::string& peer, PageQueue::Kind kind = PageQueue::Kind::Signalling);
 
   const std::string ssid;
-  const std::string user;   // the DN, or the anonymous id
+  const std::string user;  // the DN, or the anonymous id
   bool anonymous = false;
   sip::Credentials credentials;
   PageQueue queue;
@@ -40,9 +46,20 @@ struct Session {
   bool signedIn = false;
   std::optional<RequestId> signInRequest;  // not answered yet; one of `requests`
   std::vector<RequestId> requests;         // open ones, and those whose reply is being written
+  std::uint64_t number = 0;                // counts sign-ins: of two sessions the one with the larger is the later
   TimePoint lastSeen{};
   roap::Session roap;
-  Call* call = nullptr;                    // the one call of this session, owned by the bridge
+  Counters& counters;
+  Call* call = nullptr;  // the one call of this session, owned by the bridge
+
+  // Messages of a page may overtake each other (`spec/signalling.md` §3). A BYE that belongs to no call is either late,
+  // for the call before, or has come ahead of the OFFER that it cancels.
+  struct ByeAhead {
+    std::string to;
+    TimePoint at;
+  };
+  std::string lastPeer;  // of the call before
+  std::optional<ByeAhead> byeAhead;
 };
 
 class Sessions {
@@ -95,6 +112,7 @@ class Sessions {
   std::unordered_map<RequestId, Session*> byRequest_;
   Deadlines<Session*> deadlines_;
   std::deque<std::unique_ptr<Session>> ended_;
+  std::uint64_t made_ = 0;
 };
 
 }  // namespace crosspoint::bridge

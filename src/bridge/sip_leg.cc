@@ -36,10 +36,20 @@ std::optional<std::string> SipLeg::write(const call::Media& media, bool offer) {
   return sdp::write(description);
 }
 
-std::expected<call::Media, std::string> SipLeg::read(std::string_view text) {
+void SipLeg::undoOffer() {
+  sections_ = sectionsBefore_;
+  announced_ = announcedBefore_;
+}
+
+std::expected<call::Media, std::string> SipLeg::read(bool offer, std::string_view text) {
   const auto description = sdp::parse(text);
-  if (!description) return std::unexpected("SDP line " + std::to_string(description.error().line) + ": " + description.error().message);
-  call::Media media = sections_.read(*description);
+  if (!description)
+    return std::unexpected("SDP line " + std::to_string(description.error().line) + ": " + description.error().message);
+  if (offer) {
+    sectionsBefore_ = sections_;
+    announcedBefore_ = announced_;
+  }
+  call::Media media = sections_.read(*description, offer);
   for (std::size_t stream = 0; stream < call::kStreams; ++stream) {
     announced_[stream] = {};
     const MediaSection* section = Sections::find(*description, sections_.sectionOf(stream));

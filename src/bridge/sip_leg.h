@@ -22,8 +22,10 @@ class SipLeg {
 
   // Our offer or answer as text. Opens ports for streams that have none yet; nothing if none are left.
   std::optional<std::string> write(const call::Media&, bool offer);
-  // The far end's. An error is one sentence.
-  std::expected<call::Media, std::string> read(std::string_view text);
+  // The far end's. An error is one sentence, and nothing has changed.
+  std::expected<call::Media, std::string> read(bool offer, std::string_view text);
+  // The offer that was read last is refused or withdrawn: what it changed is undone.
+  void undoOffer();
 
   const std::optional<RtpPortPair>& ports(std::size_t stream) const { return ports_[stream]; }
   // Where the far end said it receives; nothing while the stream is refused or has no address.
@@ -37,9 +39,11 @@ class SipLeg {
   RtpPorts& portSource_;
   std::uint64_t sessionId_;
   std::uint64_t sessionVersion_ = 0;
-  Sections sections_;
+  Sections sections_{Sections::Further::Refused};
   std::array<std::optional<RtpPortPair>, call::kStreams> ports_;
   std::array<Announced, call::kStreams> announced_;
+  Sections sectionsBefore_{Sections::Further::Refused};  // the last offer
+  std::array<Announced, call::kStreams> announcedBefore_;
 };
 
 }  // namespace crosspoint::bridge

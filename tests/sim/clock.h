@@ -14,7 +14,9 @@ class Clock {
   TimePoint now() const { return now_; }
   std::uint64_t steps() const { return steps_; }
 
-  void at(TimePoint when, std::function<void()> what) { queue_.push({std::max(when, now_), ++order_, std::move(what)}); }
+  void at(TimePoint when, std::function<void()> what) {
+    queue_.push({std::max(when, now_), ++order_, std::move(what)});
+  }
   void after(Duration delay, std::function<void()> what) { at(now_ + delay, std::move(what)); }
 
   // False: nothing is left, or what is left comes after `end` (time is then at `end`).

@@ -1,5 +1,5 @@
-// Runs the simulation: `sim [--seed N] [--seeds N] [--calls N] [--pages N] [--phones N] [--trace]`. Exit status 0 only if nothing
-// was broken and nothing is left over. A failure prints what replays it.
+// Runs the simulation: `sim [--seed N] [--seeds N] [--calls N] [--pages N] [--phones N] [--trace]`. Exit status 0 only
+// if nothing was broken and nothing is left over. A failure prints what replays it.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -22,11 +22,16 @@ int main(int argc, char** argv) {
       return 2;
     }
     const std::uint64_t value = std::strtoull(argv[++i], nullptr, 10);
-    if (name == "--seed") config.seed = value;
-    else if (name == "--seeds") seeds = value;
-    else if (name == "--calls") config.calls = value;
-    else if (name == "--pages") config.pages = value;
-    else if (name == "--phones") config.phones = value;
+    if (name == "--seed")
+      config.seed = value;
+    else if (name == "--seeds")
+      seeds = value;
+    else if (name == "--calls")
+      config.calls = value;
+    else if (name == "--pages")
+      config.pages = value;
+    else if (name == "--phones")
+      config.phones = value;
     else {
       std::fprintf(stderr, "sim: unknown option %s\n", name.c_str());
       return 2;
@@ -35,17 +40,20 @@ int main(int argc, char** argv) {
   int failed = 0;
   for (std::uint64_t i = 0; i < seeds; ++i, ++config.seed) {
     const auto result = sim::World(config).run();
-    std::printf("seed %llu: %zu calls begun, %llu answered, %llu failed, %llu packets at pages, %llu at phones, %.0f s in %llu steps: %s\n",
-                static_cast<unsigned long long>(config.seed), result.callsStarted,
-                static_cast<unsigned long long>(result.counters.callsAnswered),
-                static_cast<unsigned long long>(result.counters.callsFailed), static_cast<unsigned long long>(result.packetsAtPages),
-                static_cast<unsigned long long>(result.packetsAtPhones), std::chrono::duration<double>(result.time).count(),
-                static_cast<unsigned long long>(result.step), result.fault.empty() ? "ok" : "FAILED");
+    std::printf(
+        "seed %llu: %zu calls begun, %llu answered, %llu failed, %llu packets at pages, %llu at phones, %.0f s in %llu "
+        "steps: %s\n",
+        static_cast<unsigned long long>(config.seed), result.callsStarted,
+        static_cast<unsigned long long>(result.counters.callsAnswered),
+        static_cast<unsigned long long>(result.counters.callsFailed),
+        static_cast<unsigned long long>(result.packetsAtPages), static_cast<unsigned long long>(result.packetsAtPhones),
+        std::chrono::duration<double>(result.time).count(), static_cast<unsigned long long>(result.step),
+        result.fault.empty() ? "ok" : "FAILED");
     if (result.fault.empty()) continue;
     ++failed;
-    std::printf("  %s\n  at step %llu; again with: sim --seed %llu --calls %zu --pages %zu --phones %zu --trace\n", result.fault.c_str(),
-                static_cast<unsigned long long>(result.step), static_cast<unsigned long long>(config.seed), config.calls, config.pages,
-                config.phones);
+    std::printf("  %s\n  at step %llu; again with: sim --seed %llu --calls %zu --pages %zu --phones %zu --trace\n",
+                result.fault.c_str(), static_cast<unsigned long long>(result.step),
+                static_cast<unsigned long long>(config.seed), config.calls, config.pages, config.phones);
   }
   return failed == 0 ? 0 : 1;
 }

@@ -35,11 +35,13 @@ class Network {
     }
   }
   Duration delay() {
-    return weather_.delayMin + Duration(static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(weather_.delaySpread.count()) + 1)));
+    return weather_.delayMin + Duration(static_cast<std::int64_t>(
+                                   random_.below(static_cast<std::uint64_t>(weather_.delaySpread.count()) + 1)));
   }
   SocketAddress freeAddress() {
     const auto number = ++addresses_;
-    return {IpAddress::v4(0x0a010000u + static_cast<std::uint32_t>(number >> 12)), static_cast<std::uint16_t>(10000 + (number & 0xfff) * 2)};
+    return {IpAddress::v4(0x0a010000u + static_cast<std::uint32_t>(number >> 12)),
+            static_cast<std::uint16_t>(10000 + (number & 0xfff) * 2)};
   }
 
  private:

@@ -22,7 +22,8 @@ const std::vector<Codec> kCodecs = {
 
 }  // namespace
 
-Page::Page(Clock& clock, Network& network, Random& random, const dtls::Context& dtls, std::string user, bool counts, Door door)
+Page::Page(Clock& clock, Network& network, Random& random, const dtls::Context& dtls, std::string user, bool counts,
+           Door door)
     : clock_(clock),
       network_(network),
       random_(random),
@@ -83,7 +84,8 @@ void Page::poll() {
 }
 
 void Page::post(std::string body) {
-  door_.request(bridge::PageMessage{.request = door_.nextRequest(), .ssid = ssid_, .to = peer_, .body = std::move(body)});
+  door_.request(
+      bridge::PageMessage{.request = door_.nextRequest(), .ssid = ssid_, .to = peer_, .body = std::move(body)});
 }
 
 void Page::handleReply(const bridge::PageReply& reply) {
@@ -103,7 +105,8 @@ void Page::handleReply(const bridge::PageReply& reply) {
       return;
     }
     const bool repeated = counts_ && reply.sequence && *reply.sequence <= lastSequence_;
-    if (counts_ && reply.sequence && *reply.sequence > lastSequence_ + 1) complain("a message was lost before " + reply.body.substr(0, 40));
+    if (counts_ && reply.sequence && *reply.sequence > lastSequence_ + 1)
+      complain("a message was lost before " + reply.body.substr(0, 40));
     if (reply.sequence) lastSequence_ = std::max(lastSequence_, *reply.sequence);
     if (!reply.body.empty() && !repeated) handleMessage(reply.body, reply.peer);
     poll();
@@ -128,7 +131,9 @@ void Page::handleMessage(const std::string& body, const std::string& peer) {
     endCall();
     return;
   }
-  if (body.starts_with("PROGRESS") || body.starts_with("INFO-PEER") || body.starts_with("EVENT-")) return;
+  if (body.starts_with("PROGRESS") || body.starts_with("INFO-PEER") || body.starts_with("PUT-STATS") ||
+      body.starts_with("EVENT-"))
+    return;
   if (body.starts_with("INVITE")) {
     if (state_ == State::Idle) {
       waiting_.reset();
@@ -257,13 +262,12 @@ void Page::openMedia(bool offer) {
   codecs_ = kCodecs;
   ssrc_ = random_.next<std::uint32_t>();
   network_.bind(address_, [this](const SocketAddress& from, Bytes bytes) { handleDatagram(from, bytes); });
-  rtc_ = std::make_unique<peer::Peer>(
-      peer::Config{.iceRole = offer ? peer::Role::Controlling : peer::Role::Controlled,
-                   .local = {random_.alphanumeric(4), random_.alphanumeric(24)},
-                   .sockets = {{kSocket, address_}},
-                   .dtls = DtlsSetup::Active,
-                   .context = &dtls_},
-      random_, clock_.now());
+  rtc_ = std::make_unique<peer::Peer>(peer::Config{.iceRole = offer ? peer::Role::Controlling : peer::Role::Controlled,
+                                                   .local = {random_.alphanumeric(4), random_.alphanumeric(24)},
+                                                   .sockets = {{kSocket, address_}},
+                                                   .dtls = DtlsSetup::Active,
+                                                   .context = &dtls_},
+                                      random_, clock_.now());
   speak();
 }
 
@@ -311,7 +315,8 @@ bool Page::readSdp(const std::string& text, bool offer) {
     complain("the answer to a hold is not inactive");
   }
   if (!rtc_) return false;
-  rtc_->setRemote(clock_.now(), {.ice = *section.ice, .fingerprints = section.fingerprints, .setup = DtlsSetup::Passive});
+  rtc_->setRemote(clock_.now(),
+                  {.ice = *section.ice, .fingerprints = section.fingerprints, .setup = DtlsSetup::Passive});
   for (const auto& candidate : section.candidates) rtc_->addRemoteCandidate(clock_.now(), candidate);
   codecs_ = section.codecs;
   drain();
@@ -350,9 +355,13 @@ void Page::speak() {
       std::array<std::uint8_t, kDatagramCapacity> buffer{};
       ByteWriter writer(buffer);
       const std::uint32_t timestamp = static_cast<std::uint32_t>(sequence_) * 1600;
-      rtp::writeHeader(writer, {.payloadType = codecs_[0].payloadType, .sequenceNumber = sequence_++, .timestamp = timestamp, .ssrc = ssrc_});
+      rtp::writeHeader(writer, {.payloadType = codecs_[0].payloadType,
+                                .sequenceNumber = sequence_++,
+                                .timestamp = timestamp,
+                                .ssrc = ssrc_});
       writer.fill(40, 0x55);
-      Datagram datagram{.data = buffer.data(), .size = static_cast<std::uint32_t>(writer.size()), .capacity = buffer.size()};
+      Datagram datagram{
+          .data = buffer.data(), .size = static_cast<std::uint32_t>(writer.size()), .capacity = buffer.size()};
       if (rtc_->protectRtp(datagram)) network_.send(address_, datagram.remote, datagram.bytes());
     }
     speak();

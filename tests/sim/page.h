@@ -1,7 +1,7 @@
 // A page in virtual time: signs in, polls, speaks ROAP in the dialect of the field, with a real WebRTC peer behind it.
 //
-// It behaves as `spec/signalling.md` says pages behave: aborts polls, drops an OFFER that crosses its own, answers a hold with
-// recvonly, may vanish. What it notices goes into `log`, so that the world can check it.
+// It behaves as `spec/signalling.md` says pages behave: aborts polls, drops an OFFER that crosses its own, answers a
+// hold with recvonly, may vanish. What it notices goes into `log`, so that the world can check it.
 #pragma once
 #include <deque>
 #include <memory>
@@ -28,7 +28,8 @@ class Page {
   };
   enum class State : std::uint8_t { Out, SigningIn, Idle, Calling, Ringing, InCall };
 
-  Page(Clock& clock, Network& network, Random& random, const dtls::Context& dtls, std::string user, bool counts, Door door);
+  Page(Clock& clock, Network& network, Random& random, const dtls::Context& dtls, std::string user, bool counts,
+       Door door);
   ~Page();
 
   void signIn();

@@ -30,7 +30,8 @@ sip::Config agentConfig(const std::string& hostPort) {
 
 }  // namespace
 
-Phone::Phone(Clock& clock, Network& network, SipNetwork& sip, Random& random, std::string user, std::string hostPort, Temper temper)
+Phone::Phone(Clock& clock, Network& network, SipNetwork& sip, Random& random, std::string user, std::string hostPort,
+             Temper temper)
     : clock_(clock),
       network_(network),
       sip_(sip),
@@ -45,7 +46,9 @@ Phone::Phone(Clock& clock, Network& network, SipNetwork& sip, Random& random, st
                drain();
              }),
       address_(network.freeAddress()),
-      codecs_(temper == Temper::SpeaksOnlyG722 ? kStrange : random.below(2) == 0 ? kTelephone : kWide) {
+      codecs_(temper == Temper::SpeaksOnlyG722 ? kStrange
+              : random.below(2) == 0           ? kTelephone
+                                               : kWide) {
   sip_.attach(hostPort_, [this](sip::Incoming&& incoming) {
     agent_.handle(clock_.now(), std::move(incoming));
     drain();
@@ -117,8 +120,10 @@ void Phone::handle(const sip::Event& event) {
 
 void Phone::drain() {
   while (auto output = agent_.pollOutput()) {
-    if (auto* outgoing = std::get_if<sip::Outgoing>(&*output)) sip_.send(hostPort_, std::move(*outgoing));
-    else handle(std::get<sip::Event>(*output));
+    if (auto* outgoing = std::get_if<sip::Outgoing>(&*output))
+      sip_.send(hostPort_, std::move(*outgoing));
+    else
+      handle(std::get<sip::Event>(*output));
   }
   timer_.set(agent_.nextTimeout());
 }

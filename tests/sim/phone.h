@@ -16,7 +16,8 @@ class Phone {
  public:
   enum class Temper : std::uint8_t { Answers, AnswersEarly, Busy, Declines, NeverAnswers, SpeaksOnlyG722, OffersLate };
 
-  Phone(Clock& clock, Network& network, SipNetwork& sip, Random& random, std::string user, std::string hostPort, Temper temper);
+  Phone(Clock& clock, Network& network, SipNetwork& sip, Random& random, std::string user, std::string hostPort,
+        Temper temper);
 
   void call(const std::string& to);
   void offerAgain(Direction direction);

@@ -46,8 +46,10 @@ void SipNetwork::registerUser(const std::string& from, const sip::SendRequest& s
       expires = static_cast<std::uint32_t>(std::stoul(std::string(*value)));
     }
   }
-  if (expires == 0) locations_.erase(request.to.uri.user);
-  else locations_[request.to.uri.user] = from;
+  if (expires == 0)
+    locations_.erase(request.to.uri.user);
+  else
+    locations_[request.to.uri.user] = from;
   response.expires = expires;
   for (auto contact : request.contacts) {
     sip::setParameter(contact.parameters, "expires", std::to_string(expires));
@@ -90,7 +92,8 @@ void SipNetwork::send(const std::string& from, sip::CancelRequest&& cancel) {
   const auto found = byClient_.find({from, static_cast<std::uint64_t>(cancel.id)});
   if (found == byClient_.end()) return;
   const Transaction& transaction = transactions_.at(found->second);
-  if (!transaction.answered) deliver(transaction.server, sip::CancelReceived{sip::ServerTransactionId{found->second}, cancel.reasons});
+  if (!transaction.answered)
+    deliver(transaction.server, sip::CancelReceived{sip::ServerTransactionId{found->second}, cancel.reasons});
 }
 
 void SipNetwork::send(const std::string&, sip::SendResponse&& send) {

@@ -1,6 +1,6 @@
-// The SIP server and everybody's transaction layer as one model in virtual time: registers, routes by user or by contact, keeps
-// what io/sip promises (src/core/sip/message.h): requests arrive once, responses in any order, a 2xx is repeated until its
-// ACK, a lost request ends as a timeout.
+// The SIP server and everybody's transaction layer as one model in virtual time: registers, routes by user or by
+// contact, keeps what io/sip promises (src/core/sip/message.h): requests arrive once, responses in any order, a 2xx is
+// repeated until its ACK, a lost request ends as a timeout.
 #pragma once
 #include <functional>
 #include <map>

@@ -21,12 +21,15 @@ class World::Ports : public bridge::RtpPorts {
   Ports(World& world) : world_(world) {}
   std::optional<bridge::RtpPortPair> open() override {
     std::uint32_t index = next_;
-    if (free_.empty()) next_ += 2;
-    else index = free_.back(), free_.pop_back();
-    bridge::RtpPortPair pair{.rtp = SocketId{index},
-                             .rtcp = SocketId{index + 1},
-                             .rtpAddress = {IpAddress::v4(0x0a000003 + (index >> 15)), static_cast<std::uint16_t>(10000 + (index & 0x7fff))},
-                             .rtcpAddress = {}};
+    if (free_.empty())
+      next_ += 2;
+    else
+      index = free_.back(), free_.pop_back();
+    bridge::RtpPortPair pair{
+        .rtp = SocketId{index},
+        .rtcp = SocketId{index + 1},
+        .rtpAddress = {IpAddress::v4(0x0a000003 + (index >> 15)), static_cast<std::uint16_t>(10000 + (index & 0x7fff))},
+        .rtcpAddress = {}};
     pair.rtcpAddress = {pair.rtpAddress.ip, static_cast<std::uint16_t>(pair.rtpAddress.port + 1)};
     bind(pair.rtp, pair.rtpAddress);
     bind(pair.rtcp, pair.rtcpAddress);
@@ -92,7 +95,8 @@ World::World(const Config& config)
       bridgeRandom_(config.seed + 0x5eed),
       network_(clock_, random_, config.weather),
       sip_(clock_, network_, random_, config.sipLostPermille),
-      dtls_(std::make_unique<dtls::Context>(crypto::Certificate::selfSigned(WallTime{std::chrono::hours(24 * 365 * 50)}))),
+      dtls_(std::make_unique<dtls::Context>(
+          crypto::Certificate::selfSigned(WallTime{std::chrono::hours(24 * 365 * 50)}))),
       ports_(std::make_unique<Ports>(*this)),
       sink_(std::make_unique<Sink>(*this)),
       journal_(std::make_unique<Journal>(*this)) {
@@ -128,11 +132,13 @@ World::World(const Config& config)
             },
         .nextRequest = [this] { return bridge::RequestId{++lastRequest_}; },
     };
-    pages_.push_back(std::make_unique<Page>(clock_, network_, random_, *dtls_, std::to_string(1000 + i), i % 2 == 0, std::move(door)));
+    pages_.push_back(std::make_unique<Page>(clock_, network_, random_, *dtls_, std::to_string(1000 + i), i % 2 == 0,
+                                            std::move(door)));
   }
   for (std::size_t i = 0; i < config.phones; ++i) {
     phones_.push_back(std::make_unique<Phone>(clock_, network_, sip_, random_, std::to_string(5000 + i),
-                                              "10.2.0.1:" + std::to_string(6000 + i), static_cast<Phone::Temper>(i % 9 < 3 ? 0 : i % 9 - 2)));
+                                              "10.2.0.1:" + std::to_string(6000 + i),
+                                              static_cast<Phone::Temper>(i % 9 < 3 ? 0 : i % 9 - 2)));
   }
 }
 
@@ -154,22 +160,25 @@ void World::deliver(bridge::PageReply&& reply) {
   if (found == requests_.end()) return;
   Page& page = *found->second;
   requests_.erase(found);
-  clock_.after(network_.delay(), [this, &page, reply = std::move(reply), lost = random_.below(1000) < config_.httpLostPermille] {
-    if (lost) {
-      bridge_->handlePageClosed(clock_.now(), reply.request);
-      page.handleLost(reply.request);
-    } else {
-      bridge_->handlePageDelivered(clock_.now(), reply.request);
-      page.handleReply(reply);
-    }
-    drain();
-  });
+  clock_.after(network_.delay(),
+               [this, &page, reply = std::move(reply), lost = random_.below(1000) < config_.httpLostPermille] {
+                 if (lost) {
+                   bridge_->handlePageClosed(clock_.now(), reply.request);
+                   page.handleLost(reply.request);
+                 } else {
+                   bridge_->handlePageDelivered(clock_.now(), reply.request);
+                   page.handleReply(reply);
+                 }
+                 drain();
+               });
 }
 
 void World::drain() {
   while (auto output = bridge_->pollOutput()) {
-    if (auto* reply = std::get_if<bridge::PageReply>(&*output)) deliver(std::move(*reply));
-    else sip_.send(kGateway, std::move(std::get<sip::Outgoing>(*output)));
+    if (auto* reply = std::get_if<bridge::PageReply>(&*output))
+      deliver(std::move(*reply));
+    else
+      sip_.send(kGateway, std::move(std::get<sip::Outgoing>(*output)));
   }
   bridgeTimer_->set(bridge_->nextTimeout());
 }
@@ -202,12 +211,21 @@ void World::actInCall(Page& page) {
       if (page.mayOffer()) page.offerAgain(Direction::SendRecv, random_.below(3) == 0);
       break;
     case 4:
-    case 5: phones_[random_.below(phones_.size())]->offerAgain(Direction::SendOnly); break;
+    case 5:
+      phones_[random_.below(phones_.size())]->offerAgain(Direction::SendOnly);
+      break;
     case 6:
-    case 7: phones_[random_.below(phones_.size())]->offerAgain(Direction::SendRecv); break;
-    case 8: page.hangUp(); break;
-    case 9: phones_[random_.below(phones_.size())]->hangUp(); break;
-    default: break;
+    case 7:
+      phones_[random_.below(phones_.size())]->offerAgain(Direction::SendRecv);
+      break;
+    case 8:
+      page.hangUp();
+      break;
+    case 9:
+      phones_[random_.below(phones_.size())]->hangUp();
+      break;
+    default:
+      break;
   }
 }
 
@@ -217,23 +235,32 @@ void World::act(Page& page) {
     case Page::State::Out:
       if (!closing_) page.signIn();
       break;
-    case Page::State::SigningIn: break;
+    case Page::State::SigningIn:
+      break;
     case Page::State::Idle:
-      if (leaves) page.signOut();
-      else if (!closing_ && started_ < config_.calls) startCall(page);
+      if (leaves)
+        page.signOut();
+      else if (!closing_ && started_ < config_.calls)
+        startCall(page);
       break;
     case Page::State::Ringing:
-      if (random_.below(5) == 0 || closing_) page.reject();
-      else page.accept();
+      if (random_.below(5) == 0 || closing_)
+        page.reject();
+      else
+        page.accept();
       break;
     case Page::State::Calling:
       if (random_.below(8) == 0 || closing_) page.hangUp();
       break;
     case Page::State::InCall:
-      if (closing_) page.hangUp();
-      else if (leaves) page.vanish();
-      else if (leaves && random_.below(2) == 0) page.signOut();
-      else actInCall(page);
+      if (closing_)
+        page.hangUp();
+      else if (leaves)
+        page.vanish();
+      else if (leaves && random_.below(2) == 0)
+        page.signOut();
+      else
+        actInCall(page);
       break;
   }
   clock_.after(std::chrono::milliseconds(200 + random_.below(4000)), [this, &page] { act(page); });
@@ -263,7 +290,8 @@ std::string World::checkLeftovers() {
     if (!phone->idle() || phone->leftovers() != 0) return "phone " + phone->user() + " still has a call";
   }
   for (const auto& page : pages_) {
-    if (page->state() != Page::State::Out && page->state() != Page::State::Idle) return "page " + page->user() + " is stuck in a call";
+    if (page->state() != Page::State::Out && page->state() != Page::State::Idle)
+      return "page " + page->user() + " is stuck in a call";
   }
   return {};
 }
@@ -283,13 +311,18 @@ World::Result World::run() {
   std::string fault;
   if (well) {
     for (const auto& page : pages_) {
-      if (page->state() == Page::State::Ringing || page->state() == Page::State::InCall) fault = "page " + page->user() + " is stuck in a call";
+      if (page->state() == Page::State::Ringing || page->state() == Page::State::InCall)
+        fault = "page " + page->user() + " is stuck in a call";
       if (page->state() != Page::State::Out) page->signOut();
     }
     well = spin(std::chrono::seconds(300));
   }
   if (fault.empty() && well) fault = checkLeftovers();
-  Result result{.fault = fault, .step = clock_.steps(), .time = clock_.now().time_since_epoch(), .callsStarted = started_, .counters = bridge_->counters()};
+  Result result{.fault = fault,
+                .step = clock_.steps(),
+                .time = clock_.now().time_since_epoch(),
+                .callsStarted = started_,
+                .counters = bridge_->counters()};
   for (const auto& page : pages_) {
     if (result.fault.empty()) result.fault = page->fault();
     result.packetsAtPages += page->packetsReceived();

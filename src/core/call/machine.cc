@@ -7,7 +7,8 @@
 namespace crosspoint::call {
 namespace {
 
-constexpr std::string_view kNoCodecOfOurs = "No codec in the offer is one that this gateway passes on (Opus, PCMU, PCMA, VP8)";
+constexpr std::string_view kNoCodecOfOurs =
+    "No codec in the offer is one that this gateway passes on (Opus, PCMU, PCMA, VP8)";
 
 bool contains(const std::vector<Codec>& codecs, const Codec& codec) {
   return std::ranges::any_of(codecs, [&](const Codec& other) { return sameEncoding(other, codec); });
@@ -30,7 +31,8 @@ void addWideDigits(std::vector<Codec>& codecs) {
   codecs.insert(digits, added);
 }
 
-// RFC 3264 §8.3.2: within a session a payload type keeps its meaning. In a BUNDLE it is also unique across streams (RFC 8843 §9.1).
+// RFC 3264 §8.3.2: within a session a payload type keeps its meaning. In a BUNDLE it is also unique across streams (RFC
+// 8843 §9.1).
 void number(std::array<std::vector<Codec>, kStreams>& known, std::size_t stream, Codec& codec) {
   for (const auto& bound : known[stream]) {
     if (sameEncoding(bound, codec)) {
@@ -60,8 +62,8 @@ void Machine::remember(Side side, const Media& media) {
   }
 }
 
-// `answering`: what the side was offered. It could then only say less than it wants: a bit that the offer did not allow keeps
-// its old value, so that a page which answered a hold with "recvonly" still wants to send when the hold is over.
+// `answering`: what the side was offered. It could then only say less than it wants: a bit that the offer did not allow
+// keeps its old value, so that a page which answered a hold with "recvonly" still wants to send when the hold is over.
 void Machine::describe(Side side, const Media& media, const Media* answering) {
   const Media kept = reduced(media);
   remember(side, kept);
@@ -148,7 +150,8 @@ void Machine::refuse(Side to, int sipStatus) {
   output(RefuseOffer{to, sipStatus});
 }
 
-// Sends what follows from the present state: offers to sides that are out of step, answers that wait for nothing any more.
+// Sends what follows from the present state: offers to sides that are out of step, answers that wait for nothing any
+// more.
 void Machine::settle(TimePoint now) {
   if (state_ != State::Active) return;
   for (const Side side : {Side::Caller, Side::Callee}) {
@@ -294,8 +297,10 @@ void Machine::handleTimeout(TimePoint now) {
     Leg& leg = this->leg(side);
     const bool waits = leg.offerPending || leg.wantsOffer;
     if (state_ != State::Active || !waits || !leg.deadline || now < *leg.deadline) continue;
-    if (leg.wantsOffer) sendOffer(now, side);
-    else handleOfferFailed(now, side);
+    if (leg.wantsOffer)
+      sendOffer(now, side);
+    else
+      handleOfferFailed(now, side);
   }
 }
 

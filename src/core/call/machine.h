@@ -6,13 +6,14 @@
 //                             └─────────────────┴────┴──────────────────────────┴──────────────► Ended
 //                                        either leg ends, no codec in common, a deadline passes
 //
-// The machine knows what each side last said of its media (`described`) and what each side was last told (`told`). From the
-// difference follows what has to be sent: it never depends on which message came first, so crossing offers cannot lose a
-// change. Legs that pass messages on with their own rules (491, glare in ROAP) report here when theirs are settled.
+// The machine knows what each side last said of its media (`described`) and what each side was last told (`told`). From
+// the difference follows what has to be sent: it never depends on which message came first, so crossing offers cannot
+// lose a change. Legs that pass messages on with their own rules (491, glare in ROAP) report here when theirs are
+// settled.
 //
-// A later offer from SIP is answered at once from what the page last said. Only where that has no codec for it is the page asked
-// first; and where nothing comes of that the offer is refused and both sides stay as they were. A side that wants an offer
-// itself (a re-INVITE without SDP) gets one that the page makes anew, or soon the old one.
+// A later offer from SIP is answered at once from what the page last said. Only where that has no codec for it is the
+// page asked first; and where nothing comes of that the offer is refused and both sides stay as they were. A side that
+// wants an offer itself (a re-INVITE without SDP) gets one that the page makes anew, or soon the old one.
 //
 // Sans-IO (style.md): handle…, then drain pollOutput(); handleTimeout() at nextTimeout().
 #pragma once
@@ -64,21 +65,40 @@ class Machine {
   struct Config {
     LegKind caller = LegKind::Browser;
     LegKind callee = LegKind::Sip;
-    bool earlyAnswer = false;                            // the caller gets its answer with the callee's early media
-    Duration answerMax = std::chrono::seconds(180);      // from the first offer to the answer
-    Duration updateMax = std::chrono::seconds(40);       // for the answer to a later offer; RFC 3261 timer B is 32 s
-    Duration freshOfferMax = std::chrono::seconds(5);    // for the offer that a page was asked for
+    bool earlyAnswer = false;                          // the caller gets its answer with the callee's early media
+    Duration answerMax = std::chrono::seconds(180);    // from the first offer to the answer
+    Duration updateMax = std::chrono::seconds(40);     // for the answer to a later offer; RFC 3261 timer B is 32 s
+    Duration freshOfferMax = std::chrono::seconds(5);  // for the offer that a page was asked for
   };
 
-  struct SendOffer { Side to; Media media; };
-  struct SendRinging { Side to; };
-  struct SendAnswer { Side to; Media media; };
-  struct RefuseOffer { Side to; int sipStatus; };
-  struct AskForOffer { Side to; };                                     // a fresh one, of the established call
-  struct RoutesChanged {};                                             // ask forwards() and common codecs again
-  struct EndLeg { Side side; Reason reason; };                         // not sent to a leg that ended by itself
-  struct Ended { Reason reason; };                                     // the last output
-  using Output = std::variant<SendOffer, SendRinging, SendAnswer, RefuseOffer, AskForOffer, RoutesChanged, EndLeg, Ended>;
+  struct SendOffer {
+    Side to;
+    Media media;
+  };
+  struct SendRinging {
+    Side to;
+  };
+  struct SendAnswer {
+    Side to;
+    Media media;
+  };
+  struct RefuseOffer {
+    Side to;
+    int sipStatus;
+  };
+  struct AskForOffer {
+    Side to;
+  };                        // a fresh one, of the established call
+  struct RoutesChanged {};  // ask forwards() and common codecs again
+  struct EndLeg {
+    Side side;
+    Reason reason;
+  };  // not sent to a leg that ended by itself
+  struct Ended {
+    Reason reason;
+  };  // the last output
+  using Output =
+      std::variant<SendOffer, SendRinging, SendAnswer, RefuseOffer, AskForOffer, RoutesChanged, EndLeg, Ended>;
 
   explicit Machine(const Config& config) : config_(config) {}
 
@@ -114,14 +134,14 @@ class Machine {
 
  private:
   struct Leg {
-    Media described;            // by the leg
-    Media before;               // the same, before its offer that has no answer yet
-    Media told;                 // to the leg
+    Media described;                                 // by the leg
+    Media before;                                    // the same, before its offer that has no answer yet
+    Media told;                                      // to the leg
     std::array<std::vector<Codec>, kStreams> known;  // every codec this leg's payload types were ever bound to
-    bool offerPending = false;  // SendOffer without an answer yet
-    bool owesAnswer = false;    // its offer has not been answered yet
-    bool wantsOffer = false;    // it asked for one, and the other side was asked to make it
-    std::optional<TimePoint> deadline;  // of offerPending or wantsOffer
+    bool offerPending = false;                       // SendOffer without an answer yet
+    bool owesAnswer = false;                         // its offer has not been answered yet
+    bool wantsOffer = false;                         // it asked for one, and the other side was asked to make it
+    std::optional<TimePoint> deadline;               // of offerPending or wantsOffer
   };
 
   static std::size_t index(Side side) { return static_cast<std::size_t>(side); }

@@ -11,13 +11,14 @@ struct PassedThrough {
   bool media;
 };
 constexpr std::array kPassedThrough = {
-    PassedThrough{"opus", 48000, true},  PassedThrough{"PCMU", 8000, true},         PassedThrough{"PCMA", 8000, true},
-    PassedThrough{"VP8", 90000, true},   PassedThrough{"telephone-event", 0, false},
+    PassedThrough{"opus", 48000, true}, PassedThrough{"PCMU", 8000, true},          PassedThrough{"PCMA", 8000, true},
+    PassedThrough{"VP8", 90000, true},  PassedThrough{"telephone-event", 0, false},
 };
 
 const PassedThrough* find(const Codec& codec) {
   for (const auto& known : kPassedThrough) {
-    if (namesEqual(codec.name, known.name) && (known.clockRate == 0 || known.clockRate == codec.clockRate)) return &known;
+    if (namesEqual(codec.name, known.name) && (known.clockRate == 0 || known.clockRate == codec.clockRate))
+      return &known;
   }
   return nullptr;
 }

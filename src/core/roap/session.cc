@@ -221,6 +221,14 @@ std::optional<Session::Output> Session::pollOutput() {
   return output;
 }
 
+std::optional<Message> Session::pollSend() {
+  const auto found = std::ranges::find_if(outputs_, [](const Output& o) { return std::holds_alternative<Send>(o); });
+  if (found == outputs_.end()) return std::nullopt;
+  Message message = std::move(std::get<Send>(*found).message);
+  outputs_.erase(found);
+  return message;
+}
+
 void Session::enter(TimePoint now, State state) {
   state_ = state;
   deadline_.reset();

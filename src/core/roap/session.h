@@ -112,6 +112,8 @@ class Session {
   void handleTimeout(TimePoint now);
   std::optional<TimePoint> nextTimeout() const;
   std::optional<Output> pollOutput();
+  // The next Send alone, ahead of outputs of other kinds: for who has something of its own to tell the page after it.
+  std::optional<Message> pollSend();
 
   State state() const { return state_; }
   bool canOffer() const { return state_ == State::Stable; }

@@ -139,16 +139,25 @@ SenderInfo SendStatistics::makeSenderInfo(TimePoint now, std::uint64_t ntp) cons
 
 void SendStatistics::handleReport(const ReportBlock& block, std::uint64_t ntp) {
   lastReport_ = block;
+  reportedJitterMax_ = std::max(reportedJitterMax_, block.jitter);
   if (block.lastSenderReport == 0) return;
   const std::uint32_t units = compactNtp(ntp) - block.lastSenderReport - block.delaySinceLastReport;
   // Half the range or more is a negative time: the far end's clock, or its report, is wrong. A microsecond early is
   // rounding.
   if (units >= 0x80000000) {
-    if (units >= 0xffffff00) roundTrip_ = Duration::zero();
-    return;
+    if (units < 0xffffff00) return;
+    roundTrip_ = Duration::zero();
+  } else {
+    roundTrip_ = fromCompactInterval(units);
   }
-  roundTrip_ = fromCompactInterval(units);
   roundTripMax_ = std::max(roundTripMax_.value_or(Duration::zero()), *roundTrip_);
+  roundTripSum_ += *roundTrip_;
+  ++roundTripCount_;
+}
+
+Duration SendStatistics::roundTripAverage() const {
+  if (roundTripCount_ == 0) return Duration::zero();
+  return roundTripSum_ / static_cast<Duration::rep>(roundTripCount_);
 }
 
 }  // namespace crosspoint::rtp
