@@ -76,14 +76,15 @@ void Agent::considerNomination(TimePoint now) {
   pairs_.trigger(*best);
 }
 
-// True if a check has timed out, which may make another thing due.
+// True if a check has ended, which may make another thing due.
 bool Agent::drainChecks() {
-  bool timedOut = false;
+  bool ended = false;
   while (const auto event = checks_.pollOutput()) {
     const Check& check = event->check;
     const Pair* pair = pairs_.get(check.pair);
     if (pair == nullptr || !remote_) {
       checks_.erase(check.transaction.id());
+      ended = true;
       continue;
     }
     if (event->kind == stun::ClientTransaction::Output::Send) {
@@ -97,11 +98,11 @@ bool Agent::drainChecks() {
       continue;
     }
     if (check.transaction.cancelled()) continue;
-    timedOut = true;
+    ended = true;
     if (nominating_ == check.pair) nominating_.reset();
     if (check.useCandidate || pair->state == PairState::InProgress) pairs_.failed(check.pair);
   }
-  return timedOut;
+  return ended;
 }
 
 void Agent::drainGatherer() {

@@ -1,6 +1,8 @@
 #include "core/ice/check_list.h"
 
 #include <algorithm>
+#include <string>
+#include <utility>
 
 #include "core/ice/candidate.h"
 #include "core/ice/limits.h"

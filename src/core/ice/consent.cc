@@ -1,6 +1,7 @@
 #include "core/ice/consent.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/ice/messages.h"
 

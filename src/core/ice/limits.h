@@ -20,7 +20,7 @@ inline constexpr std::size_t kChecksInFlightMax = 32;
 // 30 s of them at the shortest period, 4 s: the oldest is forgotten.
 inline constexpr std::size_t kConsentChecksInFlightMax = 8;
 // Addresses that the owner's demultiplexer is told of: the oldest but the selected one is retired.
-inline constexpr std::size_t kValidatedMax = 32;
+inline constexpr std::size_t kValidatedMax = 16;
 // Retirements that the owner has not polled yet; while there are so many, no new address is validated.
 inline constexpr std::size_t kRetiredMax = 32;
 // Datagrams not yet polled: the newest is dropped, as if it were lost on the way.

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/check.h"
 #include "core/ice/agent.h"
 #include "core/stun/demultiplex.h"
 #include "core/stun/message_view.h"
@@ -186,6 +187,8 @@ class World {
       ++node->wakeUps;
       node->agent->handleTimeout(now_);
       drain(*node);
+      const auto next = node->agent->nextTimeout();
+      CROSSPOINT_CHECK(!next || *next > now_);  // else its owner would spin
     }
     while (!flying_.empty() && flying_.begin()->first <= now_) {
       const Packet packet = std::move(flying_.begin()->second);

@@ -1,3 +1,4 @@
+// STUN messages: the samples of RFC 5769, and messages that are broken.
 #include <gtest/gtest.h>
 
 #include "core/stun/demultiplex.h"
