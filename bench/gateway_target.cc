@@ -16,7 +16,7 @@
 namespace crosspoint::bench {
 namespace {
 
-constexpr std::size_t kSetUpAtOnce = 32;
+constexpr std::size_t kSetUpAtOnce = 128;
 constexpr std::size_t kTimersPerTick = 32;  // a share of the peers at every tick is soon enough
 constexpr Duration kSetUpMax = std::chrono::seconds(15);
 

@@ -92,13 +92,17 @@ class UdpSockets final : public DatagramSink {
     loop::FileDescriptor fd;
     SocketAddress address;
     bool closing = false;
+    Traffic traffic = Traffic::Shared;
     std::uint32_t firstOut = kNone, lastOut = kNone;  // its part of the out queue, by index
+    std::uint32_t readRound = 0;                      // when it was read last
+    std::size_t readMax = 1;                          // how many it was asked for then
   };
   struct Arrays;  // the kernel's message headers, addresses and vectors, and the buffers
   static constexpr std::uint32_t kNone = 0xffffffff;
 
   Socket* find(SocketId socket);
-  SocketId adopt(loop::FileDescriptor fd, const SocketAddress& address);
+  SocketId adopt(loop::FileDescriptor fd, const SocketAddress& address, Traffic traffic);
+  std::size_t readMax(Socket& socket) const;
   std::expected<PortPair, std::error_code> openPairAt(const IpAddress& address, std::uint16_t rtpPort);
   std::expected<PortPair, std::error_code> openSystemPair(const IpAddress& address);
   void queue(SocketId from, const SocketAddress& to, std::uint8_t* data, std::size_t size);
@@ -118,6 +122,7 @@ class UdpSockets final : public DatagramSink {
   std::size_t filled_ = 0;    // buffers used since the last deliver()
   std::size_t received_ = 0;  // datagrams waiting for deliver()
   std::size_t out_ = 0;       // datagrams waiting for flush()
+  std::uint32_t round_ = 2;   // counts wake-ups
   unsigned nextPair_ = 0;     // where the search for a free pair goes on
   UdpCounters counters_;
 };
