@@ -39,18 +39,6 @@ describe('browsers', () => {
     await right.waitFor('onPeerClosing');
   });
 
-  it('data that the caller attached reaches the callee', async () => {
-    const [left, right] = await Promise.all([world.party({ dn: '1001' }, 0), world.party({ dn: '1002' }, 1)]);
-    const data = [{ key: 'Name', value: 'Jane Doe' }, { key: 'Note', value: 'a "quote", ünïcode & more' }];
-    await left.call('1002', data);
-    await right.waitFor('onIncomingCall');
-    await right.accept();
-    expect(await right.page.evaluate('session.getData()')).toEqual(data);
-    await Promise.all([waitForTone(left.page, kRight), waitForTone(right.page, kLeft)]);
-    await left.hangUp();
-    await right.waitFor('onPeerClosing');
-  });
-
   it('a call to self brings the own tone and picture back', async () => {
     const left = await world.party({ video: true });
     await left.call('self');

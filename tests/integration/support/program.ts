@@ -6,7 +6,11 @@ import { join } from 'node:path';
 import { until, within } from './wait';
 
 const running = new Set<ChildProcess>();
-process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+const folders: string[] = [];
+process.on('exit', () => {
+  running.forEach((child) => child.kill('SIGKILL'));
+  folders.forEach((folder) => rmSync(folder, { recursive: true, force: true }));
+});
 
 export interface Exit {
   code: number | null;
@@ -92,6 +96,6 @@ export class Program {
 /** A folder of its own for a program's files, gone at the end of the run. */
 export function scratchFolder(name: string): string {
   const folder = mkdtempSync(join(tmpdir(), `crosspoint-${name}-`));
-  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  folders.push(folder);
   return folder;
 }
