@@ -90,6 +90,21 @@ TEST_F(OddPeer, AnAgentThatOnlyAnswersIsEnoughWhenWeControl) {  // ICE-lite
   EXPECT_EQ(agent().selectedPair()->remote, kPeer);
 }
 
+TEST_F(OddPeer, ALateAnswerToACancelledCheckDoesNotUndoTheNomination) {
+  agent().setRemoteLite(world.now());
+  world.tell(node, Candidate{.foundation = "1", .priority = 1000, .address = kPeer});
+  const Received first = received.back();
+  send(kPeer, {.controlled = 1});  // cancels the first check and triggers a second one
+  world.run(50ms);
+  answer(kPeer, theirs.password);
+  received.push_back(first);
+  answer(kPeer, theirs.password);
+  world.run(50ms);
+  EXPECT_TRUE(stun::MessageView::parse(received.back().bytes)->useCandidate());
+  answer(kPeer, theirs.password);
+  EXPECT_EQ(agent().state(), State::Connected);
+}
+
 TEST_F(OddPeer, ANominationCountsOnlyWhenOurOwnCheckIsAnswered) {
   send(kPeer, {.controlling = 1, .useCandidate = true});
   EXPECT_EQ(agent().state(), State::Checking);

@@ -174,9 +174,10 @@ bool CheckList::hasNext(bool ordinary) const {
 void CheckList::succeeded(PairId id, TimePoint now) {
   Pair* proven = get(id);
   if (proven == nullptr) return;
+  // Only the first success makes its triggered check needless: a later one may be to nominate it.
+  if (proven->state != PairState::Succeeded) std::erase(triggered_, id);
   proven->state = PairState::Succeeded;
   proven->answeredAt = now;
-  std::erase(triggered_, id);
   for (Pair& pair : pairs_) {  // RFC 8445 §7.2.5.3.3
     if (pair.state == PairState::Frozen && pair.foundation == proven->foundation) pair.state = PairState::Waiting;
   }
