@@ -36,6 +36,8 @@
       context.createMediaStreamSource(stream).connect(node);
       meter = { node, element };
       meters.set(track.id, meter);
+      // After a hold Chromium feeds the track anew, and what listened before stays deaf.
+      track.addEventListener('mute', () => meters.delete(track.id), { once: true });
     }
     return meter.node;
   }
