@@ -129,6 +129,37 @@ TEST_F(Connecting, ThirtyPercentLossOnlySlowsItDown) {
   }
 }
 
+// Roles, restarts, and packets lost, doubled and overtaking each other: in the end both sides stand on one pair, every
+// time.
+TEST_F(Connecting, BothSidesAgreeInTheEndWhateverTheNetworkDoes) {
+  for (std::uint64_t seed = 1; seed <= 500; ++seed) {
+    World w(seed);
+    w.delay = 1ms;
+    w.jitter = std::chrono::milliseconds(w.random().below(120));
+    w.loss = static_cast<double>(w.random().below(4)) * 0.05;
+    w.duplication = static_cast<double>(w.random().below(3)) * 0.2;
+    auto role = [&w] { return w.random().below(2) == 0 ? Role::Controlling : Role::Controlled; };
+    Node& a = w.add({.name = "a", .role = role(), .sockets = {"192.0.2.1:1000", "[2001:db8::1]:1"}});
+    Node& b = w.add({.name = "b", .role = role(), .sockets = {"192.0.2.2:2000", "[2001:db8::2]:2"}});
+    for (std::uint64_t generation = w.random().below(3) + 1; generation > 0; --generation) {
+      w.introduce(a, b);
+      w.run(std::chrono::milliseconds(w.random().below(500)));
+      if (generation == 1) continue;
+      w.restart(a);
+      w.restart(b);
+    }
+    w.run(20s);
+    w.loss = 0;
+    w.run(7s);
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    expectConnected(a, b);
+    ASSERT_TRUE(a.agent->selectedPair() && b.agent->selectedPair());
+    EXPECT_EQ(a.agent->selectedPair()->remote.ip.isV4(), b.agent->selectedPair()->remote.ip.isV4());
+    EXPECT_EQ(a.ufrags.size(), 1u);
+    if (HasFailure()) break;
+  }
+}
+
 TEST_F(Connecting, WhenBothControlTheLargerTieBreakerKeepsTheRole) {
   for (const bool first : {true, false}) {
     World w;

@@ -81,7 +81,9 @@ class World {
   TimePoint now() const { return now_; }
   Random& random() { return random_; }
   Duration delay = std::chrono::milliseconds(20);
+  Duration jitter{};  // added to `delay`, evenly spread
   double loss = 0;
+  double duplication = 0;
   std::function<bool(const SocketAddress& from, const SocketAddress& to)> drops;  // as seen outside of NATs
   std::function<void(TimePoint, const SocketAddress& from, const SocketAddress& to, Bytes)> watch;
 
@@ -202,8 +204,16 @@ class World {
     const SocketAddress from = own.nat != nullptr ? own.nat->leave(own.address, to) : own.address;
     if (watch) watch(now_, from, to, bytes);
     if (drops && drops(from, to)) return;
-    if (loss > 0 && static_cast<double>(random_.below(10000)) < loss * 10000) return;
-    flying_.emplace(now_ + delay, Packet{from, to, {bytes.begin(), bytes.end()}});
+    if (loss > 0 && chance(loss)) return;
+    fly({from, to, {bytes.begin(), bytes.end()}});
+    if (duplication > 0 && chance(duplication)) fly({from, to, {bytes.begin(), bytes.end()}});
+  }
+
+  bool chance(double probability) { return static_cast<double>(random_.below(10000)) < probability * 10000; }
+
+  void fly(Packet packet) {
+    const auto extra = jitter > 0s ? random_.below(static_cast<std::uint64_t>(jitter.count())) : 0;
+    flying_.emplace(now_ + delay + Duration(static_cast<Duration::rep>(extra)), std::move(packet));
   }
 
   void arrive(const Packet& packet) {
