@@ -112,7 +112,7 @@ void Call::carryOut(TimePoint now, call::Machine::RoutesChanged&) {
 
 void Call::carryOut(TimePoint now, call::Machine::EndLeg& leg) {
   if (leg.side == browser_)
-    endPage(now, leg.reason);
+    endPage(leg.reason);
   else
     endSip(now, leg.reason);
 }
@@ -122,7 +122,7 @@ void Call::carryOut(TimePoint now, call::Machine::Ended& ended) {
   ended_ = true;
   ++shared_.counters.callsEnded;
   if (!answered_) ++shared_.counters.callsFailed;
-  if (ended.reason.cause != call::Cause::SessionGone) tellStatistics(now);
+  if (ended.reason.cause != call::Cause::SessionGone) tellStatistics(now);  // after BYE, which must not wait
   media_.close(now);
   browserLeg_.peer().close(now);
   drainPeer(now);

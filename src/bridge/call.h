@@ -120,7 +120,7 @@ class Call {
   void answerToSip(TimePoint now, const call::Media&);
   void refuseToPage(TimePoint now, int sipStatus);
   void refuseToSip(TimePoint now, int sipStatus);
-  void endPage(TimePoint now, const call::Reason&);
+  void endPage(const call::Reason&);
   void endSip(TimePoint now, const call::Reason&);
   void handleSipOffer(TimePoint now, const std::optional<std::string>& sdp);
   void handleSipMedia(TimePoint now, const std::optional<std::string>& sdp, bool final);
@@ -148,7 +148,6 @@ class Call {
   bool sipAsked_ = false;        // a re-INVITE without SDP waits for its answer, which is our offer
   bool sipOfferWaits_ = false;   // an earlier offer of ours is still open there
   bool pageKnows_;               // it made the call, or was told of it
-  bool statisticsTold_ = false;  // the last ones
   bool answered_ = false;        // once
   bool ended_ = false;
   std::optional<TimePoint> mediaLostAt_;

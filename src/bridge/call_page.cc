@@ -122,7 +122,7 @@ void Call::tellPage(std::string body, PageQueue::Kind kind) {
 }
 
 void Call::tellStatistics(TimePoint now) {
-  if (!answered_ || std::exchange(statisticsTold_, true)) return;
+  if (!answered_) return;
   tellPage("PUT-STATS " + statisticsJson(now, shared_.config.wallClock, *this), PageQueue::Kind::Chatter);
 }
 
@@ -133,12 +133,11 @@ void Call::refuseToPage(TimePoint now, int sipStatus) {
                         static_cast<std::uint16_t>(sipStatus), std::string(refusalText(sipStatus)));
 }
 
-void Call::endPage(TimePoint now, const call::Reason& reason) {
+void Call::endPage(const call::Reason& reason) {
   if (session_ == nullptr || !pageKnows_) return;
   if (reason.cause != call::Cause::HungUp && reason.cause != call::Cause::Cancelled) {
     tellPage(roap::toPage(errorMessage(reason)));
   }
-  tellStatistics(now);
   tellPage("BYE");
 }
 
