@@ -1,7 +1,7 @@
 // The softphone page that the gateway serves, used as a person would: sign in, call, digits, hold, mute, hang up, be called.
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { waitForFrames, waitForSilence, waitForTone } from './support/browser';
+import { waitForFrames, waitForSilence, waitForSound, waitForTone } from './support/browser';
 import { until } from './support/wait';
 import { World } from './support/world';
 
@@ -34,10 +34,6 @@ describe('the softphone page', () => {
     const page = await open(0, '1001');
     await press(page, 'quick-echo');
     await waitForTone(page, kLeft);
-    await press(page, 'hold');
-    await waitForSilence(page);
-    await press(page, 'hold');
-    await waitForTone(page, kLeft);
     await press(page, 'mute');
     await waitForSilence(page);
     await press(page, 'mute');
@@ -45,6 +41,11 @@ describe('the softphone page', () => {
     await press(page, 'keypad-toggle');
     await press(page, 'digit-5');
     await until('the digit is shown', async () => (await page.getByTestId('digits-sent').textContent())?.includes('5'));
+    await press(page, 'keypad-toggle');
+    await press(page, 'hold');
+    await waitForSilence(page);
+    await press(page, 'hold');
+    await waitForSound(page);
     await press(page, 'hang-up');
     await until('back at the dialler', () => shown(page, 'home'));
     await page.close();

@@ -67,6 +67,7 @@ interface Probe {
   tone(): Tone | undefined;
   video(): Promise<{ frames: number; codec?: string }>;
   audioCodec(): Promise<string | undefined>;
+  energy(): Promise<number>;
   states(): string[];
 }
 declare global {
@@ -93,6 +94,16 @@ export async function waitForTone(page: Page, frequency: number, deadline = kDea
     const states = await page.evaluate(() => window.probe.states());
     throw new Error(`${error.message}; it heard ${JSON.stringify(tone)}, connections ${states.join(' ') || 'none'}`);
   });
+}
+
+/**
+ * Sound is played again. After a hold on one and the same peer connection Chromium plays what arrives, but gives WebAudio silence, so
+ * that waitForTone() would wait for ever.
+ */
+export async function waitForSound(page: Page, deadline = kDeadline): Promise<void> {
+  const energy = (): Promise<number> => page.evaluate(() => window.probe.energy());
+  const before = await energy();
+  await until('the page plays sound', async () => (await energy()) > before + 0.05, deadline);
 }
 
 /** Nothing is heard any more. */

@@ -36,8 +36,6 @@
       context.createMediaStreamSource(stream).connect(node);
       meter = { node, element };
       meters.set(track.id, meter);
-      // After a hold Chromium feeds the track anew, and what listened before stays deaf.
-      track.addEventListener('mute', () => meters.delete(track.id), { once: true });
     }
     return meter.node;
   }
@@ -89,6 +87,8 @@
     },
     /** Codec of the audio that arrives. */
     audioCodec: async () => (await statistics('inbound-rtp', 'audio')).find((s) => s.packetsReceived)?.codec,
+    /** Energy of the sound that has been played so far, in the unit of RTCInboundRtpStreamStats.totalAudioEnergy. */
+    energy: async () => (await statistics('inbound-rtp', 'audio')).reduce((sum, s) => sum + (s.totalAudioEnergy ?? 0), 0),
     states: () => connections.map((connection) => connection.connectionState),
   };
 })();
