@@ -39,7 +39,7 @@ struct AgentConfig {
     Duration patience = std::chrono::milliseconds(39500);       // RFC 8863 §4: not Failed before
     Duration overlap = std::chrono::seconds(3);  // how long the old generation's addresses stay after the new selection
     // A nominated pair of lower priority is followed only when nothing was heard on the selected one for this long.
-    Duration switchAfterSilence = std::chrono::seconds(3);
+    Duration switchAfterSilence = std::chrono::milliseconds(500);
     Duration consentInterval = std::chrono::seconds(5);
     Duration disconnectedAfter = std::chrono::milliseconds(12500);
     Duration consentLifetime = std::chrono::seconds(30);
