@@ -30,7 +30,8 @@ sip::Config sipConfig(const Config& config) {
   result.domain = config.sipDomain;
   result.tagPrefix = "w" + std::to_string(config.worker) + "x";
   result.timers.ringMax = config.noAnswerMax;
-  result.limits.calls = config.callsMax;
+  result.limits.calls =
+      2 * config.callsMax + 64;  // ended calls still exchange their last messages; ours is the limit that counts
   result.limits.registrations = config.sessionsMax;
   return result;
 }
@@ -102,6 +103,9 @@ class Bridge::Impl {
     Counters result = counters_;
     result.sessions = sessions_.size();
     result.calls = live_;
+    const auto& refused = agent_.counters();
+    result.limitsReached +=
+        refused.callsRefusedByLimit + refused.registrationsRefusedByLimit + refused.requestsRefusedByLimit;
     return result;
   }
 
@@ -145,6 +149,8 @@ class Bridge::Impl {
   std::vector<SipSocket> sipSockets_;  // by SocketId
   Deadlines<CallSlot> callDeadlines_;
   Deadlines<Session*> roapDeadlines_;
+  std::optional<TimePoint> next_;  // of all deadlines
+  bool settled_ = true;            // since `next_` was drawn
   std::vector<CallSlot> touched_;  // calls that something happened to since the last settle()
   std::deque<Output> outputs_;
   bool shuttingDown_ = false;
@@ -333,6 +339,7 @@ void Bridge::Impl::handle(TimePoint now, const sip::Event& event) {
 }
 
 void Bridge::Impl::settle(TimePoint now) {
+  settled_ = true;
   for (bool moved = true; moved;) {
     moved = false;
     while (auto session = sessions_.takeEnded()) {
@@ -446,9 +453,13 @@ void Bridge::Impl::handleTimeout(TimePoint now) {
   settle(now);
 }
 
+// Asked for at every wake-up, and most of them bring nothing but media, which moves no deadline.
 std::optional<TimePoint> Bridge::Impl::nextTimeout() {
-  auto next = earlier(agent_.nextTimeout(), sessions_.nextTimeout());
-  return earlier(next, earlier(callDeadlines_.next(), roapDeadlines_.next()));
+  if (std::exchange(settled_, false)) {
+    next_ = earlier(agent_.nextTimeout(), sessions_.nextTimeout());
+    next_ = earlier(next_, earlier(callDeadlines_.next(), roapDeadlines_.next()));
+  }
+  return next_;
 }
 
 std::optional<Output> Bridge::Impl::pollOutput() {

@@ -195,8 +195,10 @@ struct BridgeWorld : DatagramSink, PageDoor, PhoneDoor {
 
   void sendSip(const std::string& from, sip::Outgoing&& outgoing) override {
     if (auto* request = std::get_if<sip::SendRequest>(&outgoing)) return sendRequest(from, std::move(*request));
-    if (auto* ack = std::get_if<sip::SendAck>(&outgoing))
-      return deliver(route(ack->request), sip::AckReceived{ack->request});
+    if (auto* ack = std::get_if<sip::SendAck>(&outgoing)) {
+      if (!dropAcks) deliver(route(ack->request), sip::AckReceived{ack->request});
+      return;
+    }
     if (auto* cancel = std::get_if<sip::CancelRequest>(&outgoing)) {
       for (auto& [number, transaction] : transactions_) {
         if (transaction.client != from || transaction.id != cancel->id || transaction.answered) continue;
@@ -212,6 +214,24 @@ struct BridgeWorld : DatagramSink, PageDoor, PhoneDoor {
     deliver(transaction.client, sip::ResponseReceived{transaction.id, std::move(response.response)});
   }
   std::vector<sip::Response> responses;  // of everybody
+  bool dropAcks = false;
+  // A NOTIFY in the dialog of the phone's last call to the bridge.
+  void notify(const Phone& from, std::string event) {
+    const auto answer = std::ranges::find_if(responses.rbegin(), responses.rend(), [](const sip::Response& response) {
+      return response.method == sip::Method::Invite && response.status == 200;
+    });
+    ASSERT_NE(answer, responses.rend());
+    sip::Request request;
+    request.method = sip::Method::Notify;
+    request.uri = answer->contacts.at(0).uri;
+    request.from = answer->from;
+    request.to = answer->to;
+    request.callId = answer->callId;
+    request.cseq = 500 + static_cast<std::uint32_t>(lastTransaction_);
+    request.event = std::move(event);
+    transactions_[++lastTransaction_] = {from.hostPort, kGateway, sip::ClientTransactionId{1'000'000 + lastTransaction_}};
+    deliver(kGateway, sip::RequestReceived{sip::ServerTransactionId{lastTransaction_}, std::move(request), {}});
+  }
 
   // ---- the network ----
 

@@ -51,8 +51,10 @@ call::Reason reasonFromSip(const sip::Ended& event, bool outgoing) {
   if (event.phase == sip::CallPhase::Established) {
     return {event.status >= 400 ? call::Cause::Failed : call::Cause::HungUp, event.status, event.reason};
   }
-  if (!outgoing)
+  if (!outgoing && (event.byRemote || event.status < 400)) {
     return {call::Cause::Cancelled, event.status, event.reason.empty() ? "Cancelled by the caller" : event.reason};
+  }
+  if (!outgoing) return {event.status == 480 ? call::Cause::NoAnswer : call::Cause::Failed, event.status, event.reason};
   call::Reason reason{causeOf(event.status), event.status, event.reason};
   // A 408 or 503 before anything was heard of the far end means that the SIP server itself did not answer.
   if (event.phase == sip::CallPhase::Setup && event.status == 408) {

@@ -1,0 +1,493 @@
+// Changes of an established call: hold, renegotiation, renewed connections, glare.
+#include <gtest/gtest.h>
+
+#include "bridge/bridge_fixture.h"
+
+namespace crosspoint::bridge::test {
+namespace {
+
+struct UpdatesTest : testing::Test, BridgeWorld {
+  // A page that called a phone, or was called by it.
+  void begin(bool pageCalls) {
+    page_ = &signedIn(pageCalls ? "1001" : "1002");
+    phone_ = &phone(pageCalls ? "2001" : "2002");
+    if (pageCalls) establish(*page_, *phone_);
+    else establish(*phone_, *page_);
+    expectMediaFlows(*page_, *phone_);
+  }
+  Page& page() { return *page_; }
+  Phone& phone() { return *phone_; }
+  using BridgeWorld::page;
+  using BridgeWorld::phone;
+
+  void pageOffers(Direction direction) {
+    page().direction = direction;
+    page().offer();
+    run(500ms);
+  }
+  Direction toldToPage() { return page().remote->sections.at(0).direction; }
+  Direction toldToPhone() { return phone().described().sections.at(0).direction; }
+
+ private:
+  Page* page_ = nullptr;
+  Phone* phone_ = nullptr;
+};
+
+TEST_F(UpdatesTest, ThePageHoldsAndResumes) {
+  for (const bool pageCalls : {true, false}) {
+    begin(pageCalls);
+    pageOffers(Direction::Inactive);
+    EXPECT_EQ(phone().offersReceived, 1u);
+    EXPECT_EQ(toldToPhone(), Direction::Inactive);
+    EXPECT_EQ(page().list(), "ANSWER");
+    page().takeAnswer();
+    EXPECT_EQ(toldToPage(), Direction::Inactive);
+    expectNoMedia(page(), phone());
+
+    run(std::chrono::minutes(10));
+    pageOffers(Direction::SendRecv);
+    EXPECT_EQ(toldToPhone(), Direction::SendRecv);
+    page().takeAnswer();
+    EXPECT_EQ(toldToPage(), Direction::SendRecv);
+    expectMediaFlows(page(), phone());
+    EXPECT_EQ(phone().offersReceived, 2u);
+  }
+}
+
+TEST_F(UpdatesTest, ThePhoneHoldsIsAnsweredAtOnceAndThePageIsTold) {
+  for (const bool pageCalls : {true, false}) {
+    begin(pageCalls);
+    phone().direction = Direction::SendOnly;
+    phone().reInvite();
+    run(20ms);  // there and back: the page has not been asked
+    EXPECT_EQ(toldToPhone(), Direction::RecvOnly);
+    run(500ms);
+    EXPECT_EQ(page().list(), "OFFER");
+    page().answerOffer();
+    EXPECT_EQ(toldToPage(), Direction::SendOnly);
+    run(500ms);
+    EXPECT_EQ(page().list(), "OK");
+    page().take(roap::MessageType::Ok);
+    const auto atPhone = phone().received.size();
+    page().speak({.sequenceNumber = 900});
+    phone().speak({.sequenceNumber = 900, .ssrc = 0x77});  // music
+    run(50ms);
+    EXPECT_EQ(phone().received.size(), atPhone);
+
+    phone().direction = Direction::SendRecv;
+    phone().reInvite();
+    run(500ms);
+    EXPECT_EQ(toldToPhone(), Direction::SendRecv);
+    page().answerOffer();
+    run(500ms);
+    EXPECT_EQ(toldToPage(), Direction::SendRecv);
+    expectMediaFlows(page(), phone());
+    EXPECT_EQ(phone().offersReceived, 0u);
+  }
+}
+
+TEST_F(UpdatesTest, AnOldPhonesHoldIsTheAddressOfNobody) {
+  begin(true);
+  phone().holdAddress = IpAddress();
+  phone().reInvite();
+  run(500ms);
+  page().answerOffer();
+  run(500ms);
+  const auto atPhone = phone().received.size();
+  page().speak({.sequenceNumber = 900});
+  run(50ms);
+  EXPECT_EQ(phone().received.size(), atPhone);
+  EXPECT_TRUE(page().received.size() <= 1u);  // never its own voice
+  phone().holdAddress.reset();
+  phone().reInvite();
+  run(500ms);
+  page().answerOffer();
+  run(500ms);
+  expectMediaFlows(page(), phone());
+}
+
+TEST_F(UpdatesTest, BothHoldAndBothResume) {
+  for (const bool pageFirst : {true, false}) {
+    begin(pageFirst);
+    pageOffers(Direction::Inactive);
+    page().takeAnswer();
+    phone().direction = Direction::Inactive;
+    phone().reInvite();
+    run(500ms);
+    EXPECT_EQ(page().list(), "");  // nothing changes for it
+    expectNoMedia(page(), phone());
+    auto pageResumes = [&] {
+      pageOffers(Direction::SendRecv);
+      page().takeAnswer();
+    };
+    auto phoneResumes = [&] {
+      phone().direction = Direction::SendRecv;
+      phone().reInvite();
+      run(500ms);
+      if (page().count("SDP ") > 0) page().answerOffer();
+      run(500ms);
+      page().messages.clear();
+    };
+    if (pageFirst) pageResumes(), phoneResumes();
+    else phoneResumes(), pageResumes();
+    run(500ms);
+    expectMediaFlows(page(), phone());
+  }
+}
+
+TEST_F(UpdatesTest, AnOfferOnANewPeerConnectionRenewsTheMedia) {
+  for (const bool pageCalls : {true, false}) {
+    begin(pageCalls);
+    const auto ssrcBefore = page().received.back().ssrc;
+    const auto sequenceBefore = page().received.back().sequenceNumber;
+    page().renew(otherPageDtls);  // seq from 1, other credentials, other fingerprint, other port
+    page().offer();
+    run(500ms);
+    EXPECT_EQ(page().takeAnswer().seq, 1u);
+    expectConnected(page());
+    expectMediaFlows(page(), phone());
+    EXPECT_EQ(page().received.back().ssrc, ssrcBefore);
+    EXPECT_EQ(page().received.back().sequenceNumber, static_cast<std::uint16_t>(sequenceBefore + 1));
+    EXPECT_EQ(phone().offersReceived, 0u);  // SIP is not bothered
+    phone().hangUp();
+    run(500ms);
+    EXPECT_EQ(page().list(), "BYE");
+    expectNothingLeft();
+  }
+}
+
+TEST_F(UpdatesTest, ANewPeerConnectionWithFewerSectionsIsAnsweredInItsOwnShape) {
+  begin(true);
+  page().video = true;
+  pageOffers(Direction::SendRecv);
+  page().takeAnswer();
+  ASSERT_EQ(page().remote->sections.size(), 2u);
+  page().video = false;
+  page().remote.reset();
+  page().renew(otherPageDtls);
+  page().offer();
+  run(500ms);
+  page().takeAnswer();
+  EXPECT_EQ(page().remote->sections.size(), 1u);
+  expectConnected(page());
+  expectMediaFlows(page(), phone());
+}
+
+TEST_F(UpdatesTest, ThePageMayAnswerOnANewPeerConnection) {
+  begin(true);
+  phone().direction = Direction::SendOnly;
+  phone().reInvite();
+  run(500ms);
+  page().renew(otherPageDtls);
+  page().connect(false);
+  page().answerOffer();
+  expectConnected(page());
+  page().take(roap::MessageType::Ok);
+  phone().direction = Direction::SendRecv;
+  phone().reInvite();
+  run(500ms);
+  page().answerOffer();
+  run(500ms);
+  expectMediaFlows(page(), phone());
+}
+
+TEST_F(UpdatesTest, AnIceRestartKeepsTheCall) {
+  begin(true);
+  for (int i = 0; i < 3; ++i) {
+    page().rtc->restartIce(now(), {random().alphanumeric(4), random().alphanumeric(24)});
+    page().offer();
+    run(500ms);
+    const auto ufragBefore = page().remote->sections[0].ice->ufrag;
+    page().takeAnswer();
+    EXPECT_NE(page().remote->sections[0].ice->ufrag, ufragBefore);
+    run(3s);
+    expectConnected(page());
+    expectMediaFlows(page(), phone());
+  }
+  EXPECT_EQ(phone().offersReceived, 0u);
+}
+
+TEST_F(UpdatesTest, VideoIsAddedAndDroppedByThePage) {
+  Page& caller = signedIn("1001");
+  Page& callee = signedIn("1002");
+  caller.call("1002");
+  run(500ms);
+  callee.answerOffer();
+  callee.peerName = "1001";
+  run(500ms);
+  caller.takeAnswer();
+  expectConnected(caller);
+  expectConnected(callee);
+  callee.messages.clear();
+  EXPECT_EQ(ports.openPairs(), 2u);
+
+  caller.video = callee.video = true;
+  caller.offer();
+  run(500ms);
+  callee.answerOffer();
+  run(500ms);
+  caller.takeAnswer();
+  ASSERT_EQ(caller.remote->sections.size(), 2u);
+  EXPECT_FALSE(caller.remote->sections[1].refused());
+  EXPECT_EQ(ports.openPairs(), 4u);
+  caller.speak({.payloadType = 96, .sequenceNumber = 1, .ssrc = 0x500});
+  callee.speak({.payloadType = 96, .sequenceNumber = 1, .ssrc = 0x600});
+  run(50ms);
+  EXPECT_EQ(caller.receivedVideo.size(), 1u);
+  EXPECT_EQ(callee.receivedVideo.size(), 1u);
+
+  callee.messages.clear();
+  caller.video = callee.video = false;
+  caller.offer();
+  run(500ms);
+  callee.answerOffer();
+  run(500ms);
+  caller.takeAnswer();
+  EXPECT_TRUE(caller.remote->sections.at(1).refused());
+  EXPECT_FALSE(caller.remote->sections.at(0).refused());
+}
+
+TEST_F(UpdatesTest, ThePhoneRefusesVideoAndTheAudioStays) {
+  begin(true);
+  page().video = true;
+  pageOffers(Direction::SendRecv);
+  page().takeAnswer();
+  ASSERT_EQ(page().remote->sections.size(), 2u);
+  EXPECT_TRUE(page().remote->sections[1].refused());
+  expectMediaFlows(page(), phone());
+}
+
+TEST_F(UpdatesTest, AChangedSourceIsASecondSectionAndStillHeard) {
+  begin(true);
+  // The browser keeps receiving in the first section and sends what is new in another one.
+  page().changeSdp = [](SessionDescription& description) {
+    MediaSection added = description.sections[0];
+    added.mid = "1";
+    added.direction = Direction::SendRecv;
+    description.sections[0].direction = Direction::RecvOnly;
+    description.sections.insert(description.sections.begin() + 1, added);
+    description.sections.resize(2);
+    description.bundles[0] = {"0", "1"};
+  };
+  page().offer();
+  run(500ms);
+  page().takeAnswer();
+  ASSERT_EQ(page().remote->sections.size(), 2u);
+  EXPECT_EQ(page().remote->sections[0].direction, Direction::SendOnly);
+  EXPECT_EQ(page().remote->sections[1].direction, Direction::RecvOnly);
+  EXPECT_EQ(phone().offersReceived, 0u);
+  page().ssrc += 1;
+  expectMediaFlows(page(), phone());
+}
+
+TEST_F(UpdatesTest, AReInviteWithoutSdpIsMetWithAFreshOfferOfThePage) {
+  begin(false);
+  page().codecs = {kOpus, kPcmu, kPcma, kDigits};
+  phone().reInvite(false);
+  run(500ms);
+  EXPECT_EQ(page().list(), "INVITE");
+  EXPECT_EQ(phone().offersReceived, 0u);
+  page().messages.clear();
+  pageOffers(Direction::SendRecv);
+  EXPECT_EQ(phone().offersReceived, 1u);
+  EXPECT_EQ(phone().described().sections.at(0).codecs.at(0).name, "opus");
+  EXPECT_EQ(page().list(), "ANSWER");
+  page().takeAnswer();
+  expectMediaFlows(page(), phone());
+}
+
+TEST_F(UpdatesTest, AReInviteWithoutSdpIsAnsweredThoughThePageStaysSilent) {
+  begin(true);
+  phone().direction = Direction::Inactive;
+  phone().reInvite(false);
+  run(6s);
+  EXPECT_EQ(phone().offersReceived, 1u);
+  run(500ms);
+  EXPECT_EQ(page().list(), "INVITE OFFER");  // the hold that the far end answered with
+  page().answerOffer();
+  run(500ms);
+  expectNoMedia(page(), phone());
+}
+
+TEST_F(UpdatesTest, APageThatHoldsWhileAnOfferIsOwedToSipIsNotForgotten) {
+  begin(true);
+  phone().reInvite(false);
+  run(500ms);
+  pageOffers(Direction::Inactive);
+  EXPECT_EQ(toldToPhone(), Direction::Inactive);
+  page().takeAnswer();
+  EXPECT_EQ(toldToPage(), Direction::Inactive);
+  expectNoMedia(page(), phone());
+}
+
+TEST_F(UpdatesTest, OffersThatCrossAreBothHonoured) {
+  for (const bool pageCalls : {true, false}) {
+    begin(pageCalls);
+    // SIP's hold and the page's hold on the way at the same time.
+    phone().direction = Direction::SendOnly;
+    phone().reInvite();
+    page().direction = Direction::Inactive;
+    page().offer();
+    run(5s);
+    while (page().count("SDP ") > 0) {
+      const auto list = page().list();
+      if (list.starts_with("ANSWER")) page().takeAnswer();
+      else if (list.starts_with("OFFER")) page().answerOffer();
+      else page().take(roap::MessageType::Ok);
+      run(500ms);
+    }
+    run(5s);
+    EXPECT_TRUE(phone().offersFailed.empty() || phone().offersReceived > 0);
+    expectNoMedia(page(), phone());
+    phone().direction = Direction::SendRecv;
+    phone().reInvite();
+    run(1s);
+    page().messages.clear();
+    pageOffers(Direction::SendRecv);
+    page().takeAnswer();
+    run(5s);
+    expectMediaFlows(page(), phone());
+  }
+}
+
+TEST_F(UpdatesTest, AnOfferThatThePageDroppedIsHeldBackUntilItsOwnIsSettled) {
+  begin(true);
+  page().direction = Direction::Inactive;
+  page().offer();  // the phone has it in 10 ms
+  phone().direction = Direction::SendOnly;
+  run(2s);
+  EXPECT_EQ(page().list(), "ANSWER");
+  page().takeAnswer();
+  EXPECT_EQ(toldToPage(), Direction::Inactive);
+  run(6s);
+  EXPECT_EQ(page().list(), "");
+}
+
+TEST_F(UpdatesTest, AReInviteWithCodecsThatNobodySpeaksIsRefusedAndTheCallGoesOn) {
+  begin(false);
+  const auto codecs = phone().codecs;
+  phone().codecs = {kG722};
+  phone().reInvite();
+  run(500ms);
+  EXPECT_EQ(phone().offersFailed, std::vector<int>{488});
+  EXPECT_EQ(page().list(), "");
+  phone().codecs = codecs;
+  expectMediaFlows(page(), phone());
+}
+
+TEST_F(UpdatesTest, AReInviteWithAnotherCodecIsSettledWithThePageFirst) {
+  Page& callee = signedIn("1001");
+  Phone& caller = phone("2001");
+  caller.codecs = {kPcma};
+  caller.call("1001");
+  run(500ms);
+  callee.codecs = {kPcma};  // a browser answers with what was offered
+  callee.answerOffer();
+  run(500ms);
+  expectConnected(callee);
+  callee.messages.clear();
+  caller.codecs = {kPcmu};
+  caller.reInvite();
+  run(500ms);
+  EXPECT_EQ(callee.list(), "OFFER");
+  callee.codecs = {kPcmu};
+  callee.answerOffer();
+  run(500ms);
+  EXPECT_TRUE(caller.offersFailed.empty());
+  EXPECT_EQ(caller.described().sections.at(0).codecs, std::vector{kPcmu});
+  expectMediaFlows(callee, caller);
+}
+
+TEST_F(UpdatesTest, ALaterOfferThatCannotBeReadIsRefusedAndTheCallGoesOn) {
+  begin(true);
+  page().post(page().offerBody("v=0\r\nnonsense"));
+  run(500ms);
+  EXPECT_EQ(page().list(), "ERROR");
+  EXPECT_EQ(page().take(roap::MessageType::Error).sipStatus, 400);
+  expectMediaFlows(page(), phone());
+  phone().describeOtherwise = [] { return "nonsense"; };
+  phone().reInvite();
+  run(500ms);
+  EXPECT_EQ(phone().offersFailed, std::vector<int>{400});
+  expectMediaFlows(page(), phone());
+}
+
+TEST_F(UpdatesTest, APageThatNeverAnswersAnOfferKeepsItsCall) {
+  begin(true);
+  phone().direction = Direction::SendOnly;
+  phone().reInvite();
+  run(45s);
+  EXPECT_EQ(page().list(), "OFFER");
+  page().messages.clear();
+  phone().direction = Direction::SendRecv;
+  phone().reInvite();
+  run(500ms);
+  if (page().count("SDP ") > 0) page().answerOffer();
+  run(500ms);
+  expectMediaFlows(page(), phone());
+}
+
+TEST_F(UpdatesTest, APhoneThatRefusesAHoldLeavesThePageWithItsOwn) {
+  begin(true);
+  int refused = 0;
+  intercept = [&](const std::string&, const sip::SendRequest& sent) {
+    if (sent.request.method != sip::Method::Invite) return false;
+    ++refused;
+    respond(sent, 488, "Not Acceptable Here");
+    return true;
+  };
+  pageOffers(Direction::Inactive);
+  EXPECT_EQ(refused, 1);
+  page().takeAnswer();
+  EXPECT_EQ(toldToPage(), Direction::Inactive);
+  expectNoMedia(page(), phone());
+  intercept = nullptr;
+  pageOffers(Direction::SendRecv);
+  page().takeAnswer();
+  expectMediaFlows(page(), phone());
+}
+
+TEST_F(UpdatesTest, AGlareInSipIsRetried) {
+  begin(true);
+  int refused = 0;
+  intercept = [&](const std::string&, const sip::SendRequest& sent) {
+    if (sent.request.method != sip::Method::Invite || refused > 0) return false;
+    ++refused;
+    respond(sent, 491, "Request Pending");
+    return true;
+  };
+  page().direction = Direction::Inactive;
+  page().offer();
+  run(6s);
+  EXPECT_EQ(refused, 1);
+  EXPECT_EQ(phone().offersReceived, 1u);
+  EXPECT_EQ(page().list(), "ANSWER");
+  EXPECT_EQ(toldToPhone(), Direction::Inactive);
+}
+
+TEST_F(UpdatesTest, ManyHoldsInARow) {
+  begin(true);
+  for (int i = 0; i < 20; ++i) {
+    pageOffers(i % 2 == 0 ? Direction::Inactive : Direction::SendRecv);
+    page().takeAnswer();
+    phone().direction = i % 3 == 0 ? Direction::SendOnly : Direction::SendRecv;
+    phone().reInvite();
+    run(500ms);
+    if (page().count("SDP ") > 0) page().answerOffer();
+    run(500ms);
+    page().messages.clear();
+  }
+  phone().direction = Direction::SendRecv;
+  phone().reInvite();
+  run(500ms);
+  if (page().count("SDP ") > 0) page().answerOffer();
+  run(500ms);
+  page().messages.clear();
+  pageOffers(Direction::SendRecv);
+  page().takeAnswer();
+  run(500ms);
+  expectMediaFlows(page(), phone());
+}
+
+}  // namespace
+}  // namespace crosspoint::bridge::test
