@@ -77,6 +77,17 @@ TEST(Mailbox, IsReadableExactlyWhileSomethingWaits) {
   EXPECT_TRUE(readable(mailbox.fd()));
 }
 
+TEST(Mailbox, IsNotReadableOnceItIsEmptiedHoweverQuickTheConsumerWas) {
+  for (int round = 0; round < 500; ++round) {
+    Mailbox<int> mailbox(10);
+    std::thread producer([&] { mailbox.post(1); });
+    std::vector<int> taken;
+    while (!mailbox.take(taken)) std::this_thread::yield();
+    producer.join();
+    ASSERT_FALSE(readable(mailbox.fd())) << "in round " << round;
+  }
+}
+
 // Runs the loop on a thread of its own and answers with what happened there.
 struct RecordingClient final : WorkerLoop::Client {
   explicit RecordingClient(WorkerLoop& owner) : loop(owner) {}

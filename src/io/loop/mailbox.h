@@ -27,31 +27,33 @@ class Mailbox {
 
   // Any thread. False if the mailbox is full: `value` is then untouched, the loss is counted.
   bool post(T&& value) {
-    bool first = false;
-    {
-      std::lock_guard lock(mutex_);
-      if (waiting_.size() >= capacity_) {
-        refused_.fetch_add(1, std::memory_order_relaxed);
-        return false;
-      }
-      first = waiting_.empty();
-      waiting_.push_back(std::move(value));
+    std::lock_guard lock(mutex_);
+    if (waiting_.size() >= capacity_) {
+      refused_.fetch_add(1, std::memory_order_relaxed);
+      return false;
     }
-    if (first) wakeUp_.notify();
+    waiting_.push_back(std::move(value));
+    // Under the lock: a consumer that is awake anyway may take the value at once, and would never reset a notification
+    // that comes after that.
+    if (waiting_.size() == 1) {
+      posted_.store(true, std::memory_order_release);
+      wakeUp_.notify();
+    }
     return true;
   }
 
   // Consumer only. Replaces the content of `into` by all that waits; its storage is used again. False: nothing waited.
   bool take(std::vector<T>& into) {
     into.clear();
+    if (!posted_.load(std::memory_order_acquire)) return false;
     std::lock_guard lock(mutex_);
-    if (waiting_.empty()) return false;
+    posted_.store(false, std::memory_order_relaxed);
     waiting_.swap(into);
-    wakeUp_.reset();  // under the lock: a notification for what is posted from now on must not be lost
+    wakeUp_.reset();
     return true;
   }
 
-  // Readable while something waits (and once in a while without cause).
+  // Readable while something waits.
   int fd() const { return wakeUp_.fd(); }
   // Posts that were refused so far. Any thread.
   std::uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
@@ -60,6 +62,7 @@ class Mailbox {
   const std::size_t capacity_;
   std::mutex mutex_;
   std::vector<T> waiting_;
+  std::atomic<bool> posted_{false};  // something waits; written under the lock
   WakeUp wakeUp_;
   std::atomic<std::uint64_t> refused_{0};
 };
