@@ -169,7 +169,8 @@ std::size_t SocketAddress::hash() const {
   if (ip.isV4()) {
     value = loadBigEndian<std::uint32_t>(bytes.data());
   } else {
-    value = loadBigEndian<std::uint64_t>(bytes.data()) * 0x9e3779b97f4a7c15ULL ^ loadBigEndian<std::uint64_t>(bytes.data() + 8);
+    value = loadBigEndian<std::uint64_t>(bytes.data()) * 0x9e3779b97f4a7c15ULL ^
+            loadBigEndian<std::uint64_t>(bytes.data() + 8);
   }
   value = (value << 16 | port) * 0x9e3779b97f4a7c15ULL;
   return value ^ value >> 32;

@@ -1,4 +1,5 @@
-// Bytes as everything below io/ sees them: views, big-endian access, and a reader and a writer that cannot run over an end.
+// Bytes as everything below io/ sees them: views, big-endian access, and a reader and a writer that cannot run over an
+// end.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -15,7 +16,9 @@ using Bytes = std::span<const std::uint8_t>;
 using MutableBytes = std::span<std::uint8_t>;
 using ByteVector = std::vector<std::uint8_t>;
 
-inline Bytes asBytes(std::string_view text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
+inline Bytes asBytes(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
 inline std::string_view asText(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
 // `at` must hold sizeof(T) bytes.
@@ -30,7 +33,8 @@ constexpr T loadBigEndian(const std::uint8_t* at) {
 template <typename T>
   requires std::is_unsigned_v<T>
 constexpr void storeBigEndian(std::uint8_t* at, T value) {
-  for (std::size_t i = sizeof(T); i-- > 0; value = static_cast<T>(static_cast<std::uint64_t>(value) >> 8)) at[i] = static_cast<std::uint8_t>(value);
+  for (std::size_t i = sizeof(T); i-- > 0; value = static_cast<T>(static_cast<std::uint64_t>(value) >> 8))
+    at[i] = static_cast<std::uint8_t>(value);
 }
 
 // Reads from the front. After the first read past the end every read gives nothing.

@@ -1,7 +1,7 @@
 // The door between io/udp and the engines: batches of datagrams, in pooled buffers, changed in place.
 //
-// A buffer belongs to io/udp. An engine may read it, change it and shrink it while the batch is handled; a datagram that goes
-// out again is sent from the same buffer before the next batch is read. Nothing on this path allocates.
+// A buffer belongs to io/udp. An engine may read it, change it and shrink it while the batch is handled; a datagram
+// that goes out again is sent from the same buffer before the next batch is read. Nothing on this path allocates.
 #pragma once
 #include <cstdint>
 
@@ -14,7 +14,8 @@ namespace crosspoint {
 enum class SocketId : std::uint32_t {};
 inline constexpr SocketId kNoSocket{0xffffffff};
 
-// 2048: Chromium's and Firefox' DTLS datagrams above 1200 bytes arrive, and an SRTP tag still fits behind a full packet.
+// 2048: Chromium's and Firefox' DTLS datagrams above 1200 bytes arrive, and an SRTP tag still fits behind a full
+// packet.
 inline constexpr std::size_t kDatagramCapacity = 2048;
 inline constexpr std::size_t kDatagramBytesMax = 1500;  // what may be received or sent
 
@@ -28,8 +29,8 @@ struct Datagram {
   MutableBytes bytes() const { return {data, size}; }
 };
 
-// What an engine gives back. `send` may be called while a batch is handled (the datagram's own buffer) or from a timer (a
-// buffer of the engine's that stays alive until the call returns: it is copied when it cannot be sent at once).
+// What an engine gives back. `send` may be called while a batch is handled (the datagram's own buffer) or from a timer
+// (a buffer of the engine's that stays alive until the call returns: it is copied when it cannot be sent at once).
 class DatagramSink {
  public:
   virtual ~DatagramSink() = default;

@@ -1,4 +1,5 @@
-// How engines say what happened to one call. The sink belongs to the program; below io/ nothing formats times or opens files.
+// How engines say what happened to one call. The sink belongs to the program; below io/ nothing formats times or opens
+// files.
 #pragma once
 #include <cstdint>
 #include <string_view>

@@ -141,8 +141,8 @@ class Peer {
   // Candidates with a host name, of TCP, or of another component than 1 are ignored (RFC 8445 §5.3, RFC 8843 §10).
   void addRemoteCandidate(TimePoint now, const Candidate& candidate);
   void endOfRemoteCandidates(TimePoint now);
-  // Our parameters have been sent: giving up on ICE is counted from here (or from the far end's first check), because an
-  // answer may follow an offer by minutes.
+  // Our parameters have been sent: giving up on ICE is counted from here (or from the far end's first check), because
+  // an answer may follow an offer by minutes.
   void localDescriptionSent(TimePoint now);
   // New credentials of ours; gathering starts again. Media goes on over the old pair until a new one is selected.
   void restartIce(TimePoint now, const IceCredentials& newLocal);

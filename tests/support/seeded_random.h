@@ -22,7 +22,8 @@ class SeededRandom : public Random {
   void fill(MutableBytes out) override {
     for (std::size_t i = 0; i < out.size(); i += 8) {
       std::uint64_t value = step();
-      for (std::size_t j = i; j < std::min(i + 8, out.size()); ++j, value >>= 8) out[j] = static_cast<std::uint8_t>(value);
+      for (std::size_t j = i; j < std::min(i + 8, out.size()); ++j, value >>= 8)
+        out[j] = static_cast<std::uint8_t>(value);
     }
   }
 

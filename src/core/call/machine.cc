@@ -126,13 +126,24 @@ bool Machine::outOfStep(Side side) const {
   return false;
 }
 
+// Can this side's offer be answered from what the other side has said, without asking it?
+bool Machine::canAnswerAlone(Side side) const {
+  if (!usable(answerTo(side))) return false;
+  const Leg& asked = leg(other(side));
+  for (std::size_t i = 0; i < kStreams; ++i) {
+    if (described(side)[i].present() && !asked.described[i].present() && !asked.told[i].present()) return false;
+  }
+  return true;
+}
+
 void Machine::sendOffer(TimePoint now, Side to) {
   Leg& leg = this->leg(to);
   leg.told = offerTo(to);
   remember(to, leg.told);
   leg.offerPending = true;
   leg.wantsOffer = false;
-  if (state_ == State::Active) leg.deadline = now + config_.updateMax;
+  const bool sipWaits = kind(to) == LegKind::Browser && this->leg(other(to)).owesAnswer;
+  if (state_ == State::Active) leg.deadline = now + (sipWaits ? config_.askedMax : config_.updateMax);
   output(SendOffer{to, leg.told});
 }
 
@@ -209,7 +220,7 @@ void Machine::handleOffer(TimePoint now, Side from, const Media& media) {
   if (!usable(described(from))) {
     refuse(from, 488);
   } else {
-    if (kind(from) == LegKind::Sip && usable(answerTo(from))) sendAnswer(from);
+    if (kind(from) == LegKind::Sip && canAnswerAlone(from)) sendAnswer(from);
     if (this->leg(other(from)).wantsOffer) sendOffer(now, other(from));
   }
   settle(now);
@@ -248,7 +259,9 @@ void Machine::handleProgress(TimePoint, const std::optional<Media>& earlyAnswer)
 
 void Machine::handleAnswer(TimePoint now, Side from, const Media& media) {
   Leg& leg = this->leg(from);
-  if (state_ == State::Ended || !leg.offerPending) return;
+  // A page's answer that comes late is still what it has done.
+  const bool late = state_ == State::Active && kind(from) == LegKind::Browser && !leg.owesAnswer;
+  if (state_ == State::Ended || (!leg.offerPending && !late)) return;
   leg.offerPending = false;
   const Media told = leg.told;
   describe(from, media, &told);

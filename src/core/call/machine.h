@@ -11,9 +11,10 @@
 // lose a change. Legs that pass messages on with their own rules (491, glare in ROAP) report here when theirs are
 // settled.
 //
-// A later offer from SIP is answered at once from what the page last said. Only where that has no codec for it is the
-// page asked first; and where nothing comes of that the offer is refused and both sides stay as they were. A side that
-// wants an offer itself (a re-INVITE without SDP) gets one that the page makes anew, or soon the old one.
+// A later offer from SIP is answered at once from what the page last said. Only where it has a stream or codecs that
+// the page was not told of yet, the page is asked first; and where nothing comes of that the offer is refused and both
+// sides stay as they were. A side that wants an offer itself (a re-INVITE without SDP) gets one that the page makes
+// anew, or soon the old one.
 //
 // Sans-IO (style.md): handle…, then drain pollOutput(); handleTimeout() at nextTimeout().
 #pragma once
@@ -68,6 +69,7 @@ class Machine {
     bool earlyAnswer = false;                          // the caller gets its answer with the callee's early media
     Duration answerMax = std::chrono::seconds(180);    // from the first offer to the answer
     Duration updateMax = std::chrono::seconds(40);     // for the answer to a later offer; RFC 3261 timer B is 32 s
+    Duration askedMax = std::chrono::seconds(15);      // for the page's answer that an offer of SIP waits for
     Duration freshOfferMax = std::chrono::seconds(5);  // for the offer that a page was asked for
   };
 
@@ -88,7 +90,7 @@ class Machine {
   };
   struct AskForOffer {
     Side to;
-  };                        // a fresh one, of the established call
+  };  // a fresh one, of the established call
   struct RoutesChanged {};  // ask forwards() and common codecs again
   struct EndLeg {
     Side side;
@@ -154,6 +156,7 @@ class Machine {
   Media offerTo(Side side) const;
   Media answerTo(Side side) const;
   bool outOfStep(Side side) const;
+  bool canAnswerAlone(Side side) const;
   void sendOffer(TimePoint now, Side to);
   void sendAnswer(Side to);
   void refuse(Side to, int sipStatus);

@@ -288,6 +288,31 @@ TEST_F(MachineTest, ThePageIsAskedBeforeSipIsToldThatItsNewCodecIsNotSpoken) {
   EXPECT_EQ(answers[0].media[0].codecs, std::vector{kPcmu});
 }
 
+TEST_F(MachineTest, ThePageIsAskedForAStreamThatSipAddsAndOnlyOnce) {
+  establish();
+  machine().handleOffer(now, Side::Callee, withVideo(audio({kPcmu})));
+  EXPECT_TRUE(take<Machine::SendAnswer>().empty());
+  ASSERT_TRUE(take<Machine::SendOffer>().at(0).media[1].present());
+  machine().handleAnswer(now, Side::Caller, audio({kPcmu}));  // it does not want it
+  EXPECT_FALSE(take<Machine::SendAnswer>().at(0).media[1].present());
+  machine().handleOffer(now, Side::Callee, withVideo(audio({kPcmu})));  // a session refresh
+  EXPECT_EQ(take<Machine::SendAnswer>().size(), 1u);
+  EXPECT_TRUE(take<Machine::SendOffer>().empty());
+}
+
+TEST_F(MachineTest, ALateAnswerOfThePageStillCounts) {
+  establish();
+  machine().handleOffer(now, Side::Callee, withVideo(audio({kPcmu})));
+  take<Machine::SendOffer>();
+  machine().handleTimeout(now + config.askedMax);
+  EXPECT_FALSE(take<Machine::SendAnswer>().at(0).media[1].present());
+  machine().handleAnswer(now, Side::Caller, withVideo(audio({kPcmu})));
+  const auto offers = take<Machine::SendOffer>();
+  ASSERT_EQ(offers.size(), 1u);
+  EXPECT_EQ(offers[0].to, Side::Callee);
+  EXPECT_TRUE(offers[0].media[1].present());
+}
+
 TEST_F(MachineTest, WhatThePageDoesNotAcceptIsRefusedTowardsSipAndThePageReturnsToWhatWas) {
   config = {.caller = LegKind::Sip, .callee = LegKind::Browser};
   establish(audio({kPcma}), audio({kPcma}));

@@ -12,7 +12,9 @@ enum class MediaKind : std::uint8_t { Audio, Video, Other };
 enum class Direction : std::uint8_t { Inactive = 0, SendOnly = 1, RecvOnly = 2, SendRecv = 3 };
 constexpr bool sends(Direction d) { return (static_cast<unsigned>(d) & 1) != 0; }
 constexpr bool receives(Direction d) { return (static_cast<unsigned>(d) & 2) != 0; }
-constexpr Direction makeDirection(bool send, bool receive) { return static_cast<Direction>((send ? 1 : 0) | (receive ? 2 : 0)); }
+constexpr Direction makeDirection(bool send, bool receive) {
+  return static_cast<Direction>((send ? 1 : 0) | (receive ? 2 : 0));
+}
 // The same stream seen from the other end.
 constexpr Direction reversed(Direction d) { return makeDirection(receives(d), sends(d)); }
 constexpr Direction intersection(Direction a, Direction b) {
@@ -24,7 +26,7 @@ struct Codec {
   std::string name;              // as written; compared without regard to case (RFC 4566 §6)
   std::uint32_t clockRate = 0;   // Hz
   std::uint8_t channels = 1;
-  std::string parameters;        // the fmtp value, as written
+  std::string parameters;             // the fmtp value, as written
   std::vector<std::string> feedback;  // rtcp-fb values ("nack pli"), as written
 
   bool operator==(const Codec&) const = default;

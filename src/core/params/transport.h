@@ -24,7 +24,8 @@ struct Candidate {
   CandidateTransport transport = CandidateTransport::Udp;
   std::uint32_t priority = 0;
   SocketAddress address;
-  std::string hostName;  // set instead of `address.ip` where the text held a name (mDNS); such a candidate is never resolved
+  std::string
+      hostName;  // set instead of `address.ip` where the text held a name (mDNS); such a candidate is never resolved
   CandidateType type = CandidateType::Host;
   std::optional<SocketAddress> related;
   bool operator==(const Candidate&) const = default;
@@ -38,7 +39,10 @@ struct Fingerprint {
   bool operator==(const Fingerprint&) const = default;
 };
 
-enum class SrtpProfile : std::uint16_t { Aes128CmSha1_80 = 0x0001, AeadAes128Gcm = 0x0007 };  // RFC 5764 §4.1.2, RFC 7714 §14.2
+enum class SrtpProfile : std::uint16_t {
+  Aes128CmSha1_80 = 0x0001,
+  AeadAes128Gcm = 0x0007
+};  // RFC 5764 §4.1.2, RFC 7714 §14.2
 
 // Master key and salt of one direction.
 struct SrtpKey {

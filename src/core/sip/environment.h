@@ -32,7 +32,8 @@ struct Environment {
 
   // Call-IDs and tags: unguessable, and telling whose they are.
   std::string newToken() { return config.tagPrefix + random.alphanumeric(kTokenLength); }
-  // What stands right of the @: without a configured domain the server, with its port, or a request to it would leave it.
+  // What stands right of the @: without a configured domain the server, with its port, or a request to it would leave
+  // it.
   Uri domain() const {
     if (!config.domain.empty()) return {.host = config.domain};
     return {.host = config.server.host, .port = config.server.port};

@@ -18,10 +18,16 @@
   }
 
   let context;
-  const meters = new Map(); // track id -> AnalyserNode
+  const meters = new Map(); // track id -> its AnalyserNode and what feeds it
 
   function meterOf(track) {
     let meter = meters.get(track.id);
+    // A track that was held and resumed on the same connection may stay dead for nodes that were made before: make them anew.
+    if (meter && meter.quiet && performance.now() - meter.since > 500) {
+      meter.source.disconnect();
+      meter.element.srcObject = null;
+      meter = undefined;
+    }
     if (!meter) {
       context ??= new AudioContext();
       const stream = new MediaStream([track]);
@@ -33,11 +39,12 @@
       const node = context.createAnalyser();
       node.fftSize = 16384;
       node.smoothingTimeConstant = 0;
-      context.createMediaStreamSource(stream).connect(node);
-      meter = { node, element };
+      const source = context.createMediaStreamSource(stream);
+      source.connect(node);
+      meter = { node, element, source, since: performance.now(), quiet: true };
       meters.set(track.id, meter);
     }
-    return meter.node;
+    return meter;
   }
 
   const live = () => connections.filter((connection) => connection.connectionState !== 'closed');
@@ -48,10 +55,12 @@
       .filter((track) => track && track.kind === kind && track.readyState === 'live');
 
   function toneOf(track) {
-    const node = meterOf(track);
+    const meter = meterOf(track);
+    const { node } = meter;
     const samples = new Float32Array(node.fftSize);
     node.getFloatTimeDomainData(samples);
     const rms = Math.sqrt(samples.reduce((sum, x) => sum + x * x, 0) / samples.length);
+    meter.quiet = rms === 0;
     const decibels = new Float32Array(node.frequencyBinCount);
     node.getFloatFrequencyData(decibels);
     const power = decibels.map((db) => (Number.isFinite(db) ? 10 ** (db / 10) : 0));
@@ -89,6 +98,7 @@
     audioCodec: async () => (await statistics('inbound-rtp', 'audio')).find((s) => s.packetsReceived)?.codec,
     /** Energy of the sound that has been played so far, in the unit of RTCInboundRtpStreamStats.totalAudioEnergy. */
     energy: async () => (await statistics('inbound-rtp', 'audio')).reduce((sum, s) => sum + (s.totalAudioEnergy ?? 0), 0),
+    debug: () => ({ context: context?.state, time: context?.currentTime, meters: [...meters.values()].map((m) => [m.quiet, m.element.paused, m.element.currentTime, m.element.error?.message, m.element.readyState]), tracks: receivers('audio').map((t) => [t.id, t.muted, t.enabled, t.readyState]), live: live().length, all: connections.length }),
     states: () => connections.map((connection) => connection.connectionState),
   };
 })();
