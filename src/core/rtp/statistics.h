@@ -96,7 +96,7 @@ class SendStatistics {
   std::optional<Duration> roundTripMax() const { return roundTripMax_; }
   std::uint64_t roundTripCount() const {
     return roundTripCount_;
-  }                                   // of what the largest and the average are taken from
+  }  // of what the largest and the average are taken from
   Duration roundTripAverage() const;  // zero: none yet
   std::uint32_t reportedJitterMax() const { return reportedJitterMax_; }
   const std::optional<ReportBlock>& lastReport() const { return lastReport_; }  // loss and jitter at the far end
