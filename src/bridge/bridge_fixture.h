@@ -229,7 +229,8 @@ struct BridgeWorld : DatagramSink, PageDoor, PhoneDoor {
     request.callId = answer->callId;
     request.cseq = 500 + static_cast<std::uint32_t>(lastTransaction_);
     request.event = std::move(event);
-    transactions_[++lastTransaction_] = {from.hostPort, kGateway, sip::ClientTransactionId{1'000'000 + lastTransaction_}};
+    transactions_[++lastTransaction_] = {from.hostPort, kGateway,
+                                         sip::ClientTransactionId{1'000'000 + lastTransaction_}};
     deliver(kGateway, sip::RequestReceived{sip::ServerTransactionId{lastTransaction_}, std::move(request), {}});
   }
 

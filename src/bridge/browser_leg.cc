@@ -27,8 +27,7 @@ IceCredentials BrowserLeg::makeCredentials() const {
 
 BrowserLeg::BrowserLeg(const Config& config, const Dependencies& dependencies, bool weOffer, TimePoint now)
     : dependencies_(dependencies),
-      peer_(std::make_unique<peer::Peer>(peerConfig(config, dependencies, weOffer, makeCredentials()),
-                                         dependencies.random, now)),
+      peer_(peerConfig(config, dependencies, weOffer, makeCredentials()), dependencies.random, now),
       sessionId_(dependencies.random.next<std::uint32_t>()) {}
 
 std::expected<call::Media, std::string> BrowserLeg::read(TimePoint now, bool offer, std::string_view text,
@@ -51,22 +50,22 @@ std::expected<call::Media, std::string> BrowserLeg::read(TimePoint now, bool off
                                 .fingerprints = transport->fingerprints,
                                 .setup = transport->setup.value_or(offer ? DtlsSetup::ActPass : DtlsSetup::Active)};
   // RFC 8445 §9: an offer with other credentials restarts ICE, and the answer has to have new ones too.
-  if (offer && remote_ && remote_->ice != remote.ice) peer_->restartIce(now, makeCredentials());
+  if (offer && remote_ && remote_->ice != remote.ice) peer_.restartIce(now, makeCredentials());
   if (remote_ != remote) {
     remote_ = remote;
-    peer_->setRemote(now, remote);
+    peer_.setRemote(now, remote);
   }
   std::size_t count = 0;
   for (const auto& section : description->sections) {
     for (const auto& candidate : section.candidates) {
-      if (++count <= kCandidatesMax) peer_->addRemoteCandidate(now, candidate);
+      if (++count <= kCandidatesMax) peer_.addRemoteCandidate(now, candidate);
     }
   }
   for (const auto& line : candidates) {
     if (++count > kCandidatesMax) break;
-    if (const auto candidate = sdp::parseCandidate(line)) peer_->addRemoteCandidate(now, *candidate);
+    if (const auto candidate = sdp::parseCandidate(line)) peer_.addRemoteCandidate(now, *candidate);
   }
-  peer_->endOfRemoteCandidates(now);
+  peer_.endOfRemoteCandidates(now);
   if (offer) sectionsBefore_ = sections_;
   return sections_.read(*description, offer);
 }
@@ -78,7 +77,7 @@ std::string BrowserLeg::write(TimePoint now, bool offer, const call::Media& medi
   description.sessionVersion = ++sessionVersion_;
   description.originAddress = IpAddress::v4(0x7f000001);  // RFC 8829 §5.2.1 leaves it open; browsers do the same
   description.sections = sections_.write(media, offer, "UDP/TLS/RTP/SAVPF");
-  const auto candidates = peer_->localCandidates();
+  const auto candidates = peer_.localCandidates();
   std::vector<std::string> bundle;
   for (std::size_t i = 0; i < description.sections.size(); ++i) {
     MediaSection& section = description.sections[i];
@@ -90,11 +89,11 @@ std::string BrowserLeg::write(TimePoint now, bool offer, const call::Media& medi
       section.port = candidates.front().address.port;
     }
     section.rtcpMux = true;
-    section.ice = peer_->localCredentials();
+    section.ice = peer_.localCredentials();
     section.candidates = candidates;
     section.endOfCandidates = true;
     section.fingerprints = {dependencies_.dtls.fingerprint()};
-    section.setup = offer ? DtlsSetup::ActPass : peer_->dtlsSetup();
+    section.setup = offer ? DtlsSetup::ActPass : peer_.dtlsSetup();
     const auto stream = sections_.streamOf(i);
     if (stream && sends(section.direction)) {
       section.streamId = sent[*stream].cname;
@@ -103,7 +102,7 @@ std::string BrowserLeg::write(TimePoint now, bool offer, const call::Media& medi
     }
   }
   if (!bundle.empty()) description.bundles = {bundle};
-  peer_->localDescriptionSent(now);
+  peer_.localDescriptionSent(now);
   return sdp::write(description);
 }
 

@@ -37,14 +37,14 @@ class BrowserLeg {
   void undoOffer() { sections_ = sectionsBefore_; }
   std::string write(TimePoint now, bool offer, const call::Media&, const std::array<SentStream, call::kStreams>& sent);
 
-  peer::Peer& peer() { return *peer_; }
-  const peer::Peer& peer() const { return *peer_; }
+  peer::Peer& peer() { return peer_; }
+  const peer::Peer& peer() const { return peer_; }
 
  private:
   IceCredentials makeCredentials() const;
 
   const Dependencies& dependencies_;
-  std::unique_ptr<peer::Peer> peer_;
+  peer::Peer peer_;
   Sections sections_{Sections::Further::SameStream};
   Sections sectionsBefore_{Sections::Further::SameStream};  // the last offer
   std::optional<peer::RemoteParameters> remote_;

@@ -102,7 +102,9 @@ TEST_F(SipCallsTest, APageInACallIsBusyAndHearsNothingOfIt) {
 TEST_F(SipCallsTest, ADnThatIsNotSignedInIs404) {
   Page& callee = signedIn("1001");
   Phone& caller = phone("2001");
-  intercept = [](const std::string&, const sip::SendRequest& sent) { return sent.request.method == sip::Method::Register; };
+  intercept = [](const std::string&, const sip::SendRequest& sent) {
+    return sent.request.method == sip::Method::Register;
+  };
   callee.signOut();  // the server has not heard of it yet
   caller.call("1001");
   run(500ms);
@@ -231,8 +233,10 @@ TEST_F(SipCallsTest, TheCallerHangsUpAndThePageMayBeCalledAgain) {
   for (int i = 0; i < 3; ++i) {
     establish(caller, callee);
     expectMediaFlows(callee, caller);
-    if (i == 1) callee.hangUp();
-    else caller.hangUp();
+    if (i == 1)
+      callee.hangUp();
+    else
+      caller.hangUp();
     run(500ms);
     EXPECT_EQ(callee.list(), i == 1 ? "" : "BYE");
     callee.messages.clear();

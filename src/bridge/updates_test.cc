@@ -11,8 +11,10 @@ struct UpdatesTest : testing::Test, BridgeWorld {
   void begin(bool pageCalls) {
     page_ = &signedIn(pageCalls ? "1001" : "1002");
     phone_ = &phone(pageCalls ? "2001" : "2002");
-    if (pageCalls) establish(*page_, *phone_);
-    else establish(*phone_, *page_);
+    if (pageCalls)
+      establish(*page_, *phone_);
+    else
+      establish(*phone_, *page_);
     expectMediaFlows(*page_, *phone_);
   }
   Page& page() { return *page_; }
@@ -128,8 +130,10 @@ TEST_F(UpdatesTest, BothHoldAndBothResume) {
       run(500ms);
       page().messages.clear();
     };
-    if (pageFirst) pageResumes(), phoneResumes();
-    else phoneResumes(), pageResumes();
+    if (pageFirst)
+      pageResumes(), phoneResumes();
+    else
+      phoneResumes(), pageResumes();
     run(500ms);
     expectMediaFlows(page(), phone());
   }
@@ -331,9 +335,12 @@ TEST_F(UpdatesTest, OffersThatCrossAreBothHonoured) {
     run(5s);
     while (page().count("SDP ") > 0) {
       const auto list = page().list();
-      if (list.starts_with("ANSWER")) page().takeAnswer();
-      else if (list.starts_with("OFFER")) page().answerOffer();
-      else page().take(roap::MessageType::Ok);
+      if (list.starts_with("ANSWER"))
+        page().takeAnswer();
+      else if (list.starts_with("OFFER"))
+        page().answerOffer();
+      else
+        page().take(roap::MessageType::Ok);
       run(500ms);
     }
     run(5s);
