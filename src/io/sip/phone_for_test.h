@@ -45,6 +45,14 @@ inline loop::FileDescriptor say(const SocketAddress& to, const std::string& data
   return socket;
 }
 
+// A TCP connection on loopback.
+inline loop::FileDescriptor connectTo(const SocketAddress& to) {
+  loop::FileDescriptor socket(::socket(AF_INET, SOCK_STREAM, 0));
+  const sockaddr_in address = loopback(to.port);
+  EXPECT_EQ(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  return socket;
+}
+
 // Sends one datagram and gives the first answer back; empty at the deadline.
 inline std::string ask(const SocketAddress& to, const std::string& datagram) {
   const loop::FileDescriptor socket = say(to, datagram);

@@ -4,6 +4,7 @@
 #include "io/loop/mailbox.h"
 #include "io/sip/agent.h"
 #include "io/sip/client_side.h"
+#include "io/sip/connections.h"
 #include "io/sip/server_side.h"
 #include "io/sip/sofia.h"
 #include "io/sip/timer_queue.h"
@@ -28,6 +29,7 @@ struct SipTransport::Impl {
   // Of the SIP thread. The order is that of construction: each needs the ones before it.
   std::unique_ptr<TimerQueue> timers;
   AgentPointer agent;
+  std::unique_ptr<Connections> connections;
   std::unique_ptr<ClientSide> clients;
   std::unique_ptr<ServerSide> servers;
   int wakeUpIndex = -1;
@@ -69,6 +71,10 @@ std::expected<void, std::string> SipTransport::Impl::open() {
   agent = std::move(*created);
   bound = sip::boundAddress(agent.get());
   timers = std::make_unique<TimerQueue>(thread.root());
+  connections = std::make_unique<Connections>(
+      *timers, Connections::Config{.listening = {*IpAddress::parse(config.bindAddress), bound.port},
+                                   .max = config.connectionsMax,
+                                   .interval = config.connectionsLook});
   clients = std::make_unique<ClientSide>(agent.get(), *timers,
                                          ClientSide::Config{.userAgent = config.userAgent,
                                                             .resolvableHosts = config.resolvableHosts,
@@ -100,6 +106,7 @@ void SipTransport::Impl::close() {
   wakeUpIndex = -1;
   servers.reset();
   clients.reset();
+  connections.reset();
   timers.reset();
   agent.reset();
 }

@@ -55,6 +55,8 @@ class SipTransport {
     std::size_t messageBytesMax = 128 * 1024;   // a longer message is answered 413 or ends its TCP connection
     std::size_t udpBytesMax = 4000;             // a longer request goes over TCP where the far end takes it
     std::chrono::milliseconds connectionIdleMax{600'000};  // then an unused TCP connection is closed
+    std::size_t connectionsMax = 2'000;                // TCP connections made to us; beyond: the silent ones are closed
+    std::chrono::milliseconds connectionsLook{2'000};  // how often they are counted
 
     // RFC 3261 §17.1.1.1. Shorter ones are for tests.
     std::chrono::milliseconds t1{500}, t2{4000}, t4{5000};

@@ -6,6 +6,7 @@
 #include "io/loop/clock.h"
 #include "io/loop/system_random.h"
 #include "io/sip/agent.h"
+#include "io/sip/connections.h"
 #include "io/sip/server/digest.h"
 #include "io/sip/server/media_endpoint.h"
 #include "io/sip/server/proxy.h"
@@ -32,6 +33,7 @@ struct SipServer::Impl {
   // Of the SIP thread, in the order of construction.
   std::unique_ptr<TimerQueue> timers;
   AgentPointer agent;
+  std::unique_ptr<Connections> connections;
   std::unique_ptr<Registrar> registrar;
   std::unique_ptr<DigestPolicy> policy;
   std::unique_ptr<Proxy> proxy;
@@ -72,6 +74,8 @@ std::expected<void, std::string> SipServer::Impl::open() {
 
   loop::SystemRandom random;
   timers = std::make_unique<TimerQueue>(thread.root());
+  connections = std::make_unique<Connections>(
+      *timers, Connections::Config{.listening = {*IpAddress::parse(config.bindAddress), bound.port}});
   registrar = std::make_unique<Registrar>(Registrar::Config{.expiresDefault = config.expiresDefault,
                                                             .expiresMin = config.expiresMin,
                                                             .expiresMax = config.expiresMax,
@@ -117,6 +121,7 @@ void SipServer::Impl::close() {
   proxy.reset();
   policy.reset();
   registrar.reset();
+  connections.reset();
   timers.reset();
   agent.reset();
 }

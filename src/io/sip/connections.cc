@@ -1,0 +1,73 @@
+#include "io/sip/connections.h"
+
+#include <dirent.h>
+#include <linux/tcp.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "io/loop/socket_address.h"
+
+namespace crosspoint::sip {
+namespace {
+
+constexpr std::uint8_t kCloseWait = 8;  // TCP_CLOSE_WAIT of the kernel's tcp_states.h: the far end has closed
+constexpr std::uint8_t kListen = 10;
+
+struct Connection {
+  int fd = -1;
+  bool farEndClosed = false;
+  bool saidNothing = false;
+  std::uint32_t silentMilliseconds = 0;
+};
+
+std::optional<Connection> connectionTo(const SocketAddress& listening, int fd) {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || info.tcpi_state == kListen) return std::nullopt;
+  const auto local = loop::boundAddress(fd);
+  if (!local || local->port != listening.port) return std::nullopt;
+  if (!listening.ip.isUnspecified() && local->ip != listening.ip) return std::nullopt;
+  return Connection{.fd = fd,
+                    .farEndClosed = info.tcpi_state == kCloseWait,
+                    .saidNothing = info.tcpi_bytes_received == 0,
+                    .silentMilliseconds = info.tcpi_last_data_recv};
+}
+
+std::vector<Connection> connectionsTo(const SocketAddress& listening) {
+  std::vector<Connection> found;
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir("/proc/self/fd"),
+                                                   [](DIR* open) { return ::closedir(open); });
+  while (const dirent* entry = folder ? ::readdir(folder.get()) : nullptr) {
+    if (entry->d_name[0] == '.') continue;
+    if (const auto connection = connectionTo(listening, std::atoi(entry->d_name))) found.push_back(*connection);
+  }
+  return found;
+}
+
+}  // namespace
+
+Connections::Connections(TimerQueue& timers, const Config& config) : timers_(timers), config_(config) {
+  next_ = timers_.after(config_.interval, [this] { look(); });
+}
+
+void Connections::look() {
+  auto connections = connectionsTo(config_.listening);
+  const auto closed = std::partition(connections.begin(), connections.end(),
+                                     [](const Connection& connection) { return !connection.farEndClosed; });
+  for (auto it = closed; it != connections.end(); ++it) ::shutdown(it->fd, SHUT_RDWR);
+  connections.erase(closed, connections.end());
+  if (connections.size() > config_.max) {
+    std::ranges::sort(connections, [](const Connection& a, const Connection& b) {
+      return a.saidNothing != b.saidNothing ? a.saidNothing : a.silentMilliseconds > b.silentMilliseconds;
+    });
+    connections.resize(connections.size() - config_.max);
+    for (const auto& connection : connections) ::shutdown(connection.fd, SHUT_RDWR);
+  }
+  next_ = timers_.after(config_.interval, [this] { look(); });
+}
+
+}  // namespace crosspoint::sip
