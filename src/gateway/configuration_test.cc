@@ -121,9 +121,18 @@ TEST(Configuration, OutsideOfLoopbackNeedsTlsAndAPolicy) {
   EXPECT_THAT(problemsOf(open), HasSubstr("say who may sign in"));
   EXPECT_THAT(problemsOf(open + "behind-proxy = true\n"), HasSubstr("say who may sign in"));
   EXPECT_EQ(problemsOf(open + "behind-proxy = true\n[auth]\npolicy = \"open\"\n"), "none");
-  EXPECT_EQ(problemsOf(open + "tls-certificate = \"c\"\ntls-key = \"k\"\n[auth]\npolicy = \"password\"\n"), "none");
+  EXPECT_EQ(problemsOf(open + "tls-certificate = \"c\"\ntls-key = \"k\"\n[auth]\npolicy = \"password\"\n" +
+                       "[sip-server]\npassword = \"x\"\n"),
+            "none");
   EXPECT_THAT(problemsOf("[sip-server]\naddress = \"192.0.2.1\"\n"), HasSubstr("set [sip-server] password"));
   EXPECT_EQ(problemsOf("[sip-server]\naddress = \"192.0.2.1\"\npassword = \"x\"\n"), "none");
+}
+
+TEST(Configuration, PasswordsAreAskedForOnlyWhereSomebodyChecksThem) {
+  const std::string wanted = "[auth]\npolicy = \"password\"\n";
+  EXPECT_THAT(problemsOf(wanted), HasSubstr("test.toml:2: [auth] policy is \"password\", but the embedded SIP server"));
+  EXPECT_EQ(problemsOf(wanted + "[sip-server]\npassword = \"x\"\n"), "none");
+  EXPECT_EQ(problemsOf(wanted + "[sip]\nserver = \"sip:127.0.0.1:5070\"\n"), "none");
 }
 
 TEST(Configuration, KeysThatBelongTogetherAreChecked) {

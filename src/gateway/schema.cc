@@ -234,6 +234,10 @@ Problems contradictions(const Configuration& c, const std::string& file,
     say("sip-server", "address",
         "[sip-server] address is not loopback: set [sip-server] password, or anyone registers as anyone");
   }
+  if (c.auth.policy == AuthPolicy::Password && c.sip.embedded() && c.sipServer.password.empty()) {
+    say("auth", "policy",
+        "[auth] policy is \"password\", but the embedded SIP server takes any: set [sip-server] password");
+  }
   const auto server = sip::Uri::parse(c.sip.server);
   const auto serverIp = server ? IpAddress::parse(server->host) : std::nullopt;
   if (!c.sip.embedded() && serverIp && !serverIp->isLoopback()) {
