@@ -2,11 +2,11 @@
 // it receives in batches, decrypts or encrypts, and sends in batches. No ICE, no RTCP, no rewriting, no statistics.
 // What the gateway costs is measured against this, in the same run.
 //
-// Started by the load program. Its first output line says "ready <page port> <sip port>". A line of input is one call:
-// "<page's port> <far end's port> <key of the page> <key of the floor>" (16-byte key and 12-byte salt in hexadecimal).
-// An empty line starts the relay.
-#include <sys/mman.h>
-
+// With the argument `ports` it has a socket for each call towards SIP, as a gateway must have.
+//
+// Started by the load program. Its first output line says "ready <page port>". A line of input is one call: "<page's
+// port> <far end's port> <key of the page> <key of the floor>" (16-byte key and 12-byte salt in hexadecimal), and is
+// answered with the port towards SIP. An empty line starts the relay.
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -36,12 +36,13 @@ SrtpKey keyOf(const std::string& hex) {
 
 struct Flow {
   SocketAddress page, farEnd;
+  SocketId sip;
   srtp::Context fromPage, toPage;
 };
 
 class Floor final : public loop::WorkerLoop::Client {
  public:
-  Floor() : loop_({}), sockets_(loop_, {}) {
+  explicit Floor(bool ports) : loop_({}), sockets_(loop_, {}), ports_(ports) {
     page_ = sockets_.open({kLoopback, 0}, udp::Traffic::Shared).value();
     sip_ = sockets_.open({kLoopback, 0}, udp::Traffic::Shared).value();
     sockets_.setHandler([this](TimePoint, std::span<Datagram> batch) {
@@ -49,23 +50,29 @@ class Floor final : public loop::WorkerLoop::Client {
     });
   }
   void run() {
-    std::printf("ready %u %u\n", sockets_.address(page_).port, sockets_.address(sip_).port);
-    std::fflush(stdout);
+    say("ready ", page_);
     for (std::string line; std::getline(std::cin, line) && !line.empty();) add(line);
     loop_.run(*this);
   }
 
  private:
+  void say(const char* what, SocketId socket) {
+    std::printf("%s%u\n", what, sockets_.address(socket).port);
+    std::fflush(stdout);
+  }
   void add(const std::string& line) {
     std::istringstream in(line);
     std::uint16_t page = 0, farEnd = 0;
     std::string fromPage, toPage;
     in >> page >> farEnd >> fromPage >> toPage;
-    flows_.push_back(std::make_unique<Flow>(Flow{{kLoopback, page},
-                                                 {kLoopback, farEnd},
-                                                 srtp::Context(srtp::Direction::Receive, keyOf(fromPage)),
-                                                 srtp::Context(srtp::Direction::Send, keyOf(toPage))}));
+    flows_.push_back(
+        std::make_unique<Flow>(Flow{{kLoopback, page},
+                                    {kLoopback, farEnd},
+                                    ports_ ? sockets_.open({kLoopback, 0}, udp::Traffic::Call).value() : sip_,
+                                    srtp::Context(srtp::Direction::Receive, keyOf(fromPage)),
+                                    srtp::Context(srtp::Direction::Send, keyOf(toPage))}));
     byPort_[page] = byPort_[farEnd] = flows_.back().get();
+    say("", flows_.back()->sip);
   }
   void relay(Datagram& datagram) {
     const auto found = byPort_.find(datagram.remote.port);
@@ -75,7 +82,7 @@ class Floor final : public loop::WorkerLoop::Client {
       const auto size = flow.fromPage.unprotect(datagram.bytes());
       if (!size) return;
       datagram.size = static_cast<std::uint32_t>(*size);
-      datagram.socket = sip_;
+      datagram.socket = flow.sip;
       datagram.remote = flow.farEnd;
     } else {
       const auto size = flow.toPage.protect({datagram.data, datagram.capacity}, datagram.size);
@@ -92,6 +99,7 @@ class Floor final : public loop::WorkerLoop::Client {
 
   loop::WorkerLoop loop_;
   udp::UdpSockets sockets_;
+  const bool ports_;
   SocketId page_, sip_;
   std::vector<std::unique_ptr<Flow>> flows_;
   std::unordered_map<std::uint16_t, Flow*> byPort_;
@@ -99,7 +107,7 @@ class Floor final : public loop::WorkerLoop::Client {
 
 }  // namespace
 
-int main() {
-  Floor().run();
+int main(int argc, char** argv) {
+  Floor(argc > 1 && std::string_view(argv[1]) == "ports").run();
   return 0;
 }

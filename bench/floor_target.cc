@@ -34,12 +34,8 @@ class KeysOnly final : public PageEnd {
 
 class FloorTarget final : public Target {
  public:
-  FloorTarget(const std::string& binary, int cpu) : process_({binary}, cpu) {
-    unsigned page = 0, sip = 0;
-    if (std::sscanf(process_.readLine().c_str(), "ready %u %u", &page, &sip) != 2)
-      throw std::runtime_error("the floor did not start");
-    page_ = {IpAddress::v4(0x7f000001), static_cast<std::uint16_t>(page)};
-    sip_ = {IpAddress::v4(0x7f000001), static_cast<std::uint16_t>(sip)};
+  FloorTarget(const std::string& binary, int cpu, const char* sockets) : process_({binary, sockets}, cpu) {
+    page_ = readAddress("ready %u");
   }
   Process& process() override { return process_; }
   void setUp(Media& media, std::size_t calls) override {
@@ -48,17 +44,22 @@ class FloorTarget final : public Target {
   }
 
  private:
+  SocketAddress readAddress(const char* format) {
+    unsigned port = 0;
+    if (std::sscanf(process_.readLine().c_str(), format, &port) != 1) throw std::runtime_error("the floor is lost");
+    return {IpAddress::v4(0x7f000001), static_cast<std::uint16_t>(port)};
+  }
   void setUp(Media& media) {
     const SrtpKey local = makeKey(), remote = makeKey();
     Flow flow{.page = std::make_unique<KeysOnly>(local, remote, page_),
               .pageSocket = media.sockets().open(),
               .farSocket = media.sockets().open(),
-              .farTarget = sip_,
               .pageSsrc = random_.next<std::uint32_t>(),
               .farSsrc = random_.next<std::uint32_t>()};
     process_.writeLine(std::to_string(media.sockets().address(flow.pageSocket).port) + " " +
                        std::to_string(media.sockets().address(flow.farSocket).port) + " " + hex(local) + " " +
                        hex(remote));
+    flow.farTarget = readAddress("%u");
     media.add(std::move(flow));
   }
   SrtpKey makeKey() {
@@ -71,13 +72,13 @@ class FloorTarget final : public Target {
 
   Process process_;
   loop::SystemRandom random_;
-  SocketAddress page_, sip_;
+  SocketAddress page_;
 };
 
 }  // namespace
 
-std::unique_ptr<Target> startFloor(const std::string& binary, int cpu) {
-  return std::make_unique<FloorTarget>(binary, cpu);
+std::unique_ptr<Target> startFloor(const std::string& binary, int cpu, bool ports) {
+  return std::make_unique<FloorTarget>(binary, cpu, ports ? "ports" : "shared");
 }
 
 }  // namespace crosspoint::bench

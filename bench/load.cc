@@ -51,10 +51,14 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-Measured measure(const Options& options, bool gateway, std::size_t calls) {
+enum class Program : std::uint8_t { Floor, FloorPorts, Gateway };
+constexpr const char* kNames[] = {"floor", "floor/ports", "gateway"};
+
+Measured measure(const Options& options, Program program, std::size_t calls) {
   bench::Media media;
-  const auto target = gateway ? bench::startGateway(options.gateway, options.cpu, media)
-                              : bench::startFloor(options.floor, options.cpu);
+  const auto target = program == Program::Gateway
+                          ? bench::startGateway(options.gateway, options.cpu, media)
+                          : bench::startFloor(options.floor, options.cpu, program == Program::FloorPorts);
   bench::Process& process = target->process();
   auto& tally = media.tally();
   const auto count = static_cast<double>(calls);
@@ -85,13 +89,14 @@ Measured measure(const Options& options, bool gateway, std::size_t calls) {
 }
 
 void printHeader() {
-  std::printf("%-8s %5s %9s %7s %9s %7s %7s %7s %8s %9s %8s %8s\n", "program", "calls", "ns/packet", "x floor",
+  std::printf("%-11s %5s %9s %7s %9s %7s %7s %7s %8s %9s %8s %8s\n", "program", "calls", "ns/packet", "x floor",
               "us/call-s", "lost %", "p50 us", "p99 us", "kB/call", "set-ups/s", "ms/setup", "others %");
 }
 
-void print(const char* name, std::size_t calls, const Measured& m) {
-  std::printf("%-8s %5zu %9.0f %7.2f %9.0f %7.3f %7.0f %7.0f %8.1f %9.0f %8.2f %8.0f\n", name, calls, m.packet, m.ratio,
-              m.callSecond, m.lost, m.p50, m.p99, m.memory, m.setUps, m.setUpCpu, m.others);
+void print(Program program, std::size_t calls, const Measured& m) {
+  std::printf("%-11s %5zu %9.0f %7.2f %9.0f %7.3f %7.0f %7.0f %8.1f %9.0f %8.2f %8.0f\n",
+              kNames[static_cast<std::size_t>(program)], calls, m.packet, m.ratio, m.callSecond, m.lost, m.p50, m.p99,
+              m.memory, m.setUps, m.setUpCpu, m.others);
   std::fflush(stdout);
 }
 
@@ -105,28 +110,30 @@ Measured medians(const std::vector<Measured>& rounds) {
   return result;
 }
 
+// False if a packet was lost.
 bool measureCalls(const Options& options) {
-  std::map<std::size_t, std::vector<Measured>> floors, gateways;
+  std::vector<Program> programs = {Program::Floor};
+  if (options.floorPorts) programs.push_back(Program::FloorPorts);
+  programs.push_back(Program::Gateway);
+  std::map<std::pair<std::size_t, Program>, std::vector<Measured>> all;
+  bool lossless = true;
   printHeader();
   for (int round = 0; round < options.rounds; ++round) {
     for (const std::size_t calls : options.calls) {
-      floors[calls].push_back(measure(options, false, calls));
-      print("floor", calls, floors[calls].back());
-      gateways[calls].push_back(measure(options, true, calls));
-      gateways[calls].back().ratio = gateways[calls].back().packet / floors[calls].back().packet;
-      print("gateway", calls, gateways[calls].back());
+      double floor = 0;
+      for (const Program program : programs) {
+        Measured measured = measure(options, program, calls);
+        if (program == Program::Floor) floor = measured.packet;
+        measured.ratio = measured.packet / floor;
+        lossless &= measured.lost == 0;
+        print(program, calls, measured);
+        all[{calls, program}].push_back(measured);
+      }
     }
   }
   std::printf("\nMedians of %d rounds of %d s:\n", options.rounds, options.seconds);
   printHeader();
-  bool lossless = true;
-  for (const std::size_t calls : options.calls) {
-    print("floor", calls, medians(floors[calls]));
-    print("gateway", calls, medians(gateways[calls]));
-    for (const auto* rounds : {&floors[calls], &gateways[calls]}) {
-      lossless &= std::ranges::all_of(*rounds, [](const Measured& m) { return m.lost == 0; });
-    }
-  }
+  for (const auto& [key, rounds] : all) print(key.second, key.first, medians(rounds));
   return lossless;
 }
 

@@ -33,6 +33,7 @@ Options parseOptions(int argc, char** argv) {
       {"--waiting", [&](auto& value) { options.waiting = std::stoul(value); }},
       {"--gateway", [&](auto& value) { options.gateway = value; }},
       {"--floor", [&](auto& value) { options.floor = value; }},
+      {"--floor-ports", [&](auto& value) { options.floorPorts = value == "yes"; }},
       {"--lossless", [&](auto& value) { options.lossless = value == "yes"; }},
       {"--cpu", [&](auto& value) { options.cpu = std::stoi(value); }},
       {"--load-cpu", [&](auto& value) { options.loadCpu = std::stoi(value); }},

@@ -16,7 +16,8 @@ class Target {
   virtual void setUp(Media& media, std::size_t calls) = 0;
 };
 
-std::unique_ptr<Target> startFloor(const std::string& binary, int cpu);
+// `ports`: with a socket for each call towards SIP; else one for all.
+std::unique_ptr<Target> startFloor(const std::string& binary, int cpu, bool ports);
 // A release build of `crosspoint`; the load program is its SIP server and all of its pages.
 std::unique_ptr<Target> startGateway(const std::string& binary, int cpu, Media& media);
 

@@ -95,7 +95,9 @@ std::string BrowserLeg::write(TimePoint now, bool offer, const call::Media& medi
     section.fingerprints = {dependencies_.dtls.fingerprint()};
     section.setup = offer ? DtlsSetup::ActPass : peer_.dtlsSetup();
     const auto stream = sections_.streamOf(i);
-    if (stream && sends(section.direction)) {
+    if (!stream) continue;
+    announced_[*stream] |= sends(section.direction);
+    if (announced_[*stream]) {
       section.streamId = sent[*stream].cname;
       section.trackId = sent[*stream].cname + (section.kind == MediaKind::Audio ? "a" : "v");
       section.ssrcs = {{.ssrc = sent[*stream].ssrc, .cname = sent[*stream].cname}};

@@ -1,7 +1,6 @@
 // The page's side of one call as SDP sees it: its sections and the peer behind them.
 #pragma once
 #include <expected>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -50,6 +49,9 @@ class BrowserLeg {
   std::optional<peer::RemoteParameters> remote_;
   std::uint64_t sessionId_;
   std::uint64_t sessionVersion_ = 0;
+  // A source once announced stays announced through a hold, as browsers do it: Chromium (seen in version 156) takes one
+  // that comes back on the same connection for a new one, and plays silence.
+  std::array<bool, call::kStreams> announced_{};
 };
 
 }  // namespace crosspoint::bridge
