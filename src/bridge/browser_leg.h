@@ -1,5 +1,6 @@
 // The page's side of one call as SDP sees it: its sections and the peer behind them.
 #pragma once
+#include <array>
 #include <expected>
 #include <optional>
 #include <span>

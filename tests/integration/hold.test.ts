@@ -37,6 +37,20 @@ describe.each<ServerKind>(['embedded', 'kamailio'])('hold and resume, SIP server
     }
   });
 
+  it('the page keeps its connection when it holds and resumes', async () => {
+    const connections = (): Promise<unknown> => page.page.evaluate('window.probe.connections.length');
+    await page.evaluate('client.setRenewSessionOnNeed(false)');
+    const before = await connections();
+    for (let round = 0; round < 3; ++round) {
+      await page.hold();
+      await noneHears();
+      await page.resume();
+      await bothHear();
+    }
+    expect(await connections()).toBe(before);
+    await page.evaluate('client.setRenewSessionOnNeed(true)');
+  });
+
   it('the phone holds and resumes, twice', async () => {
     for (let round = 0; round < 2; ++round) {
       await phone.hold();

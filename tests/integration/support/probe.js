@@ -98,7 +98,6 @@
     audioCodec: async () => (await statistics('inbound-rtp', 'audio')).find((s) => s.packetsReceived)?.codec,
     /** Energy of the sound that has been played so far, in the unit of RTCInboundRtpStreamStats.totalAudioEnergy. */
     energy: async () => (await statistics('inbound-rtp', 'audio')).reduce((sum, s) => sum + (s.totalAudioEnergy ?? 0), 0),
-    debug: () => ({ context: context?.state, time: context?.currentTime, meters: [...meters.values()].map((m) => [m.quiet, m.element.paused, m.element.currentTime, m.element.error?.message, m.element.readyState]), tracks: receivers('audio').map((t) => [t.id, t.muted, t.enabled, t.readyState]), live: live().length, all: connections.length }),
     states: () => connections.map((connection) => connection.connectionState),
   };
 })();
