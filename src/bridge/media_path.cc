@@ -71,12 +71,6 @@ void MediaPath::configure(TimePoint now, const call::Machine& machine, call::Sid
     };
     map(fromPage_, browser);
     map(stream.fromSip, sip);
-    const bool flows = machine.forwards(sip, i);
-    if (flows && !stream.flowsToPage && stream.flowedToPage && machine.forwards(browser, i)) {
-      stream.quietUntil = now + kResumeWaitMax;
-    }
-    stream.flowsToPage = flows;
-    stream.flowedToPage |= flows;
     const auto codecs = call::common(machine.described(browser)[i].codecs, machine.described(sip)[i].codecs);
     if (codecs.empty()) continue;
     // The most likely ones, until the first packet says which codec it is.
@@ -122,7 +116,6 @@ void MediaPath::handleBrowserRtp(TimePoint now, Datagram& datagram) {
   Stream& stream = streams_[format.stream];
   browserRtcp_.handlePacketReceived(now, *view, format.clockRate);
   lastMediaAt_ = now;
-  stream.quietUntil.reset();
   stream.received.count(datagram.size, view->payloadType());
   if (stream.received.ssrc != view->ssrc()) [[unlikely]] {
     stream.received.ssrc = view->ssrc();
@@ -240,7 +233,7 @@ void MediaPath::handleSip(TimePoint now, std::size_t index, Datagram& datagram) 
     return;
   }
   stream.sipRtcp->handlePacketReceived(now, *view, format.clockRate);
-  if (!format.forwarded || (stream.quietUntil && now < *stream.quietUntil)) {
+  if (!format.forwarded) {
     ++counters_.packetsDropped;
     return;
   }
