@@ -1,6 +1,7 @@
 // Page to page through the SIP server, with video; page to itself; page to the embedded server's echo.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { videoIn, waitForFrames, waitForSilence, waitForTone } from './support/browser';
+import { RawClient } from './support/raw_client';
 import { World } from './support/world';
 
 const kLeft = 600;
@@ -66,6 +67,17 @@ describe('browsers', () => {
     await left.waitFor('onPeerClosing');
   });
 
+  it('an anonymous page cannot be called', async () => {
+    const id = `anon${'0123456789abcdef'.repeat(2)}`;
+    const guest = await RawClient.signIn(world.gateway, id);
+    const left = await world.party({ dn: '1001' });
+    for (const name of [id, guest.ssid]) {
+      await left.call(name);
+      expect(await left.waitFor('onGatewayError')).toMatchObject({ sipStatus: 404 });
+      await left.waitFor('onPeerClosing');
+    }
+  });
+
   it('several calls one after the other leave nothing behind', async () => {
     const left = await world.party({ dn: '1001' });
     for (let round = 0; round < 4; ++round) {
@@ -74,5 +86,20 @@ describe('browsers', () => {
       await left.hangUp();
       await waitForSilence(left.page);
     }
+  });
+});
+
+describe('browsers with Kamailio', () => {
+  it('a call between two pages goes through the SIP server', async () => {
+    const world = await World.start({ server: 'kamailio', tones: [kLeft, kRight] });
+    const [left, right] = await Promise.all([world.party({ dn: '1001' }, 0), world.party({ dn: '1002' }, 1)]);
+    await left.call('1002');
+    await right.waitFor('onIncomingCall');
+    await right.accept();
+    await Promise.all([waitForTone(left.page, kRight), waitForTone(right.page, kLeft)]);
+    expect(world.kamailio?.program.log).toMatch(/INVITE from 1001 to 1002/);
+    await right.hangUp();
+    await left.waitFor('onPeerClosing');
+    await world.stop();
   });
 });

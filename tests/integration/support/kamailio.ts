@@ -92,6 +92,7 @@ request_route {
         exit;
     }
     ${authentication ? kChallengeInvite : ''}
+    if (is_method("INVITE")) xlog("L_ALERT", "INVITE from $fU to $rU\\n");
     if (is_method("OPTIONS") && uri == myself) { sl_send_reply("200", "OK"); exit; }
     if (uri == myself && !lookup("location")) { sl_send_reply("404", "Not registered"); exit; }
     route(RELAY);

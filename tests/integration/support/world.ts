@@ -23,7 +23,7 @@ export class World {
     readonly gateway: Gateway,
     readonly web: WebServer,
     readonly browsers: TestBrowser[],
-    private readonly kamailio: Kamailio | undefined,
+    readonly kamailio: Kamailio | undefined,
   ) {}
 
   static async start(options: WorldOptions = {}): Promise<World> {
