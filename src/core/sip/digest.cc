@@ -34,7 +34,8 @@ bool fitForQuotes(std::string_view value) {
   if (value.size() > kHeaderValueBytesMax || withoutControls(value).size() != value.size()) return false;
   for (std::size_t i = 0; i < value.size(); ++i) {
     if (value[i] == '"') return false;
-    if (value[i] == '\\' && ++i == value.size()) return false;
+    if (value[i] != '\\') continue;
+    if (++i == value.size()) return false;  // it would escape the closing quote
   }
   return true;
 }
