@@ -39,7 +39,8 @@ describe('the Grtc API', () => {
     expect(await thrown(page, 'new Grtc.Client({})')).toBe('CONFIGURATION_ERROR');
     expect(await thrown(page, `throw new Grtc.Error(Grtc.GRTC_WARN, 'a warning')`)).toBe('GRTC_WARN');
     const codes = ['CONFIGURATION', 'CONNECTION', 'WEBRTC_NOT_SUPPORTED', 'INVALID_STATE', 'NOT_READY', 'GRTC', 'WEBRTC'].map((n) => `${n}_ERROR`);
-    expect(await page.page.evaluate(`${JSON.stringify([...codes, 'GRTC_WARN'])}.every((name) => new Grtc.Error(Grtc[name], 'x').name === Grtc[name])`)).toBe(true);
+    const named = `${JSON.stringify([...codes, 'GRTC_WARN'])}.every((name) => new Grtc.Error(Grtc[name], 'x').name === Grtc[name])`;
+    expect(await page.page.evaluate(named)).toBe(true);
     expect(await thrown(page, 'client.setViewFromStream(document.body, new MediaStream())')).toBe('NOT_READY_ERROR');
     expect(await thrown(page, `client.setViewFromStream(document.createElement('video'), null)`)).toBe('NOT_READY_ERROR');
     await page.evaluate('openSession()');
