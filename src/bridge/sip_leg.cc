@@ -3,6 +3,16 @@
 #include "core/sdp/sdp.h"
 
 namespace crosspoint::bridge {
+namespace {
+
+// Or the limited broadcast address: nobody's own.
+bool isMulticast(const IpAddress& address) {
+  const Bytes bytes = address.bytes();
+  if (address.isV6()) return bytes[0] == 0xff;
+  return (bytes[0] & 0xf0) == 0xe0 || loadBigEndian<std::uint32_t>(bytes.data()) == 0xffffffff;
+}
+
+}  // namespace
 
 SipLeg::SipLeg(RtpPorts& ports, Random& random) : portSource_(ports), sessionId_(random.next<std::uint32_t>()) {}
 
@@ -61,6 +71,11 @@ std::expected<call::Media, std::string> SipLeg::read(bool offer, std::string_vie
     }
     const auto address = section->connection ? section->connection : description->connection;
     if (!address) continue;
+    // Nothing is sent to many at once, and RTCP needs the port above.
+    if (isMulticast(*address) || section->port == 0xffff) {
+      media[stream] = {};
+      continue;
+    }
     // RFC 3264 §8.4: an old client's hold is the address 0.0.0.0.
     if (address->isUnspecified()) {
       media[stream].direction = makeDirection(sends(media[stream].direction), false);
