@@ -83,6 +83,7 @@ TEST_F(BadInputTest, AnOfferWhoseSdpIsOfNoUse) {
                                  without("a=ice-ufrag"), without("a=fingerprint"), refused}) {
     SCOPED_TRACE(sdp);
     ++client.offererId;
+    client.seq = 0;
     client.post(client.offerBody(sdp));
     expectRefused(client, 400);
   }

@@ -119,7 +119,8 @@ class Bridge::Impl {
   void handleMessage(TimePoint now, PageMessage&);
   void handleBody(TimePoint now, Session&, const std::string& to, roap::PageBody&);
   void handleBye(TimePoint now, Session&, const std::string& to);
-  void startCall(TimePoint now, Session&, const std::string& to, const roap::Content&);
+  void startCall(TimePoint now, Session&, const std::string& to, const roap::Session::OfferReceived&);
+  static bool isOfEndedCall(const Session&, const std::string& to, const roap::Session::OfferReceived&);
   void refuseCall(TimePoint now, Session&, roap::ErrorType, std::uint16_t sipStatus, std::string reason);
   void handleOffer(TimePoint now, Session&, const std::string& to, const roap::Session::OfferReceived&);
   void drainRoap(TimePoint now, Session&, const std::string& to);
@@ -221,17 +222,26 @@ void Bridge::Impl::handleOffer(TimePoint now, Session& session, const std::strin
     session.call->handleReplaced(now);
   }
   if (session.call == nullptr)
-    startCall(now, session, to, offer.content);
+    startCall(now, session, to, offer);
   else
     session.call->handlePageOffer(now, offer.content);
 }
 
-void Bridge::Impl::startCall(TimePoint now, Session& session, const std::string& to, const roap::Content& content) {
+// An OFFER that crosses our BYE changes a call that has ended; the page will read the BYE in a moment.
+bool Bridge::Impl::isOfEndedCall(const Session& session, const std::string& to,
+                                 const roap::Session::OfferReceived& offer) {
+  return !session.lastPeer.empty() && to == session.lastPeer && (offer.seq > 1 || session.queue.awaits("BYE"));
+}
+
+void Bridge::Impl::startCall(TimePoint now, Session& session, const std::string& to,
+                             const roap::Session::OfferReceived& offer) {
   const auto cancelled = std::exchange(session.byeAhead, std::nullopt);
-  if (cancelled && cancelled->to == to && now - cancelled->at <= kByeAheadMax) {
+  const bool byeWasQuicker = cancelled && cancelled->to == to && now - cancelled->at <= kByeAheadMax;
+  if (byeWasQuicker || isOfEndedCall(session, to, offer)) {
     session.roap.endCall(now);
     return;
   }
+  session.queue.forgetUnsent();  // of the call before: its BYE would end this one at the page
   const bool self = to == "self";
   if (to.empty() || to == "null" || to.size() > Sessions::kUserBytesMax || hasControlCharacter(to)) {
     return refuseCall(now, session, roap::ErrorType::NoMatch, 404, "There is nobody of that name to call");
@@ -240,7 +250,7 @@ void Bridge::Impl::startCall(TimePoint now, Session& session, const std::string&
   if (call == nullptr) {
     return refuseCall(now, session, roap::ErrorType::Failed, 503, "The gateway carries as many calls as it can");
   }
-  call->handlePageOffer(now, content);
+  call->handlePageOffer(now, offer.content);
 }
 
 void Bridge::Impl::refuseCall(TimePoint now, Session& session, roap::ErrorType error, std::uint16_t sipStatus,

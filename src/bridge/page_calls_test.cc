@@ -282,6 +282,53 @@ TEST_F(PageCallsTest, ALateByeForTheCallBeforeDoesNotHurtTheNext) {
   EXPECT_TRUE(second.ringing());
 }
 
+TEST_F(PageCallsTest, AnOfferThatCrossesOurByePlacesNoCall) {
+  for (const bool renewed : {false, true}) {
+    Page& caller = signedIn(renewed ? "1002" : "1001");
+    Phone& callee = phone(renewed ? "2002" : "2001");
+    establish(caller, callee);
+    caller.stopPolling();  // its connection breaks for a moment
+    callee.hangUp();
+    run(100ms);
+    if (renewed) caller.renew(otherPageDtls);
+    const auto invites = sentCount(sip::Method::Invite);
+    caller.offer();
+    run(500ms);
+    EXPECT_EQ(sentCount(sip::Method::Invite), invites);
+    caller.polls = true;
+    caller.poll();
+    run(500ms);
+    EXPECT_EQ(caller.list(), "BYE");
+    caller.messages.clear();
+    caller.call(callee.user);  // now it knows, and calls again
+    run(500ms);
+    EXPECT_EQ(sentCount(sip::Method::Invite), invites + 1);
+    caller.takeAnswer();
+    expectConnected(caller);
+    callee.hangUp();
+    run(500ms);
+  }
+}
+
+TEST_F(PageCallsTest, AByeThatThePageHasNotReadDoesNotEndItsNextCall) {
+  Page& caller = signedIn("1001");
+  Phone& first = phone("2001");
+  Phone& second = phone("2002");
+  establish(caller, first);
+  caller.stopPolling();
+  first.hangUp();
+  run(100ms);
+  caller.post("BYE");  // it has hung up as well
+  caller.call("2002");
+  caller.polls = true;
+  caller.poll();
+  run(500ms);
+  EXPECT_EQ(caller.list(), "");
+  second.answer();
+  run(500ms);
+  EXPECT_EQ(caller.list(), "ANSWER");
+}
+
 TEST_F(PageCallsTest, AnOfferToSomebodyElseEndsTheCallThatThePageHasLeft) {
   Page& caller = signedIn("1001");
   Phone& first = phone("2001");

@@ -1,5 +1,7 @@
 #include "bridge/page_queue.h"
 
+#include <algorithm>
+
 namespace crosspoint::bridge {
 
 bool PageQueue::push(std::string body, std::string peer, Kind kind) {
@@ -25,11 +27,26 @@ void PageQueue::answer() {
   if (!poll_ || messages_.empty() || inFlight_) return;
   const Message& head = messages_.front();
   reply({.request = *poll_, .body = head.body, .peer = head.peer, .sequence = head.sequence});
+  answered_ = Answered{*poll_, head.sequence};
   if (!counts_) inFlight_ = poll_;
   poll_.reset();
 }
 
+void PageQueue::forgetUnsent() {
+  const std::uint64_t sent = answered_ ? answered_->sequence : 0;
+  while (!messages_.empty() && messages_.back().sequence > sent) {
+    messages_.pop_back();
+    --lastSequence_;
+  }
+}
+
+bool PageQueue::awaits(std::string_view body) const {
+  return std::ranges::any_of(
+      messages_, [&](const Message& message) { return message.sequence > delivered_ && message.body == body; });
+}
+
 void PageQueue::handleDelivered(RequestId request) {
+  if (answered_ && answered_->request == request) delivered_ = std::max(delivered_, answered_->sequence);
   if (inFlight_ != request) return;
   inFlight_.reset();
   messages_.pop_front();

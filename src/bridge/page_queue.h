@@ -35,6 +35,10 @@ class PageQueue {
   void handleTimeout(TimePoint now);
   // Completes the open poll with an empty reply.
   void finish();
+  // Takes back what has not been given to any poll yet.
+  void forgetUnsent();
+  // Has this very message been queued and not yet reached the page, as far as is known?
+  bool awaits(std::string_view body) const;
 
   std::optional<TimePoint> nextTimeout() const { return poll_ ? std::optional(pollEnds_) : std::nullopt; }
   bool polling() const { return poll_.has_value(); }
@@ -47,10 +51,16 @@ class PageQueue {
   };
   void answer();
   void reply(PageReply reply) { replies_.push_back(std::move(reply)); }
+  struct Answered {  // the last poll that got a message
+    RequestId request{};
+    std::uint64_t sequence = 0;
+  };
 
   Duration hold_;
   std::deque<Message> messages_;  // unacknowledged or not yet sent, in order
   std::uint64_t lastSequence_ = 0;
+  std::optional<Answered> answered_;
+  std::uint64_t delivered_ = 0;    // up to this number all were written to the page
   bool counts_ = false;            // the client acknowledges
   std::optional<RequestId> poll_;  // open, without a reply
   TimePoint pollEnds_{};

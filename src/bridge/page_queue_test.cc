@@ -98,6 +98,33 @@ TEST_F(PageQueueTest, APollThatNothingAnswersEndsEmptyAfterItsTime) {
   EXPECT_FALSE(queue.nextTimeout());
 }
 
+TEST_F(PageQueueTest, WhatWasNotSentCanBeTakenBackWithoutAGapInTheNumbers) {
+  queue.push("a", "");
+  const auto first = wait(1, 0);
+  queue.push("BYE", "");
+  queue.push("c", "");
+  EXPECT_TRUE(queue.awaits("BYE"));
+  queue.forgetUnsent();
+  EXPECT_FALSE(queue.awaits("BYE"));
+  queue.push("d", "");
+  const auto second = wait(2, *first->sequence);
+  EXPECT_EQ(second->body, "d");
+  EXPECT_EQ(*second->sequence, *first->sequence + 1);
+}
+
+TEST_F(PageQueueTest, AMessageIsAwaitedUntilItIsDelivered) {
+  for (const std::optional<std::uint64_t> acknowledged :
+       {std::optional<std::uint64_t>(), std::optional<std::uint64_t>(0)}) {
+    std::deque<PageReply> own;
+    PageQueue other{25s, own};
+    other.push("BYE", "");
+    other.handleWait(now, RequestId{1}, acknowledged);
+    EXPECT_TRUE(other.awaits("BYE"));
+    other.handleDelivered(RequestId{1});
+    EXPECT_FALSE(other.awaits("BYE"));
+  }
+}
+
 TEST_F(PageQueueTest, ChatterLeavesRoomForSignalling) {
   while (queue.push("INFO-PEER a=1", "1001", PageQueue::Kind::Chatter)) {
   }

@@ -1,5 +1,6 @@
 // Runs the simulation: `sim [--seed N] [--seeds N] [--calls N] [--pages N] [--phones N] [--trace]`. Exit status 0 only
 // if nothing was broken and nothing is left over. A failure prints what replays it.
+#include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -40,20 +41,19 @@ int main(int argc, char** argv) {
   int failed = 0;
   for (std::uint64_t i = 0; i < seeds; ++i, ++config.seed) {
     const auto result = sim::World(config).run();
-    std::printf(
-        "seed %llu: %zu calls begun, %llu answered, %llu failed, %llu packets at pages, %llu at phones, %.0f s in %llu "
-        "steps: %s\n",
-        static_cast<unsigned long long>(config.seed), result.callsStarted,
-        static_cast<unsigned long long>(result.counters.callsAnswered),
-        static_cast<unsigned long long>(result.counters.callsFailed),
-        static_cast<unsigned long long>(result.packetsAtPages), static_cast<unsigned long long>(result.packetsAtPhones),
-        std::chrono::duration<double>(result.time).count(), static_cast<unsigned long long>(result.step),
-        result.fault.empty() ? "ok" : "FAILED");
+    const auto& counters = result.counters;
+    std::printf("seed %" PRIu64 ": %zu calls begun, %" PRIu64 " answered, %" PRIu64 " failed, %" PRIu64
+                " packets at pages, %" PRIu64 " at phones, %" PRIu64 " infos, %" PRIu64
+                " talks checked, %.0f s in %" PRIu64 " steps: %s\n",
+                config.seed, result.callsStarted, counters.callsAnswered, counters.callsFailed, result.packetsAtPages,
+                result.packetsAtPhones, result.infos, result.talksChecked,
+                std::chrono::duration<double>(result.time).count(), result.step,
+                result.fault.empty() ? "ok" : "FAILED");
     if (result.fault.empty()) continue;
     ++failed;
-    std::printf("  %s\n  at step %llu; again with: sim --seed %llu --calls %zu --pages %zu --phones %zu --trace\n",
-                result.fault.c_str(), static_cast<unsigned long long>(result.step),
-                static_cast<unsigned long long>(config.seed), config.calls, config.pages, config.phones);
+    std::printf("  %s\n  at step %" PRIu64 "; again with: sim --seed %" PRIu64
+                " --calls %zu --pages %zu --phones %zu --trace\n",
+                result.fault.c_str(), result.step, config.seed, config.calls, config.pages, config.phones);
   }
   return failed == 0 ? 0 : 1;
 }

@@ -22,12 +22,12 @@ const std::vector<Codec> kCodecs = {
 
 }  // namespace
 
-Page::Page(Clock& clock, Network& network, Random& random, const dtls::Context& dtls, std::string user, bool counts,
-           Door door)
+Page::Page(Clock& clock, Network& network, Random& random, std::vector<const dtls::Context*> certificates,
+           std::string user, bool counts, Door door)
     : clock_(clock),
       network_(network),
       random_(random),
-      dtls_(dtls),
+      certificates_(std::move(certificates)),
       user_(std::move(user)),
       counts_(counts),
       door_(std::move(door)),
@@ -62,12 +62,22 @@ void Page::vanish() {
   signInRequest_.reset();
   offerOpen_ = false;
   waiting_.reset();
+  ended_ = End::None;
   state_ = State::Out;
 }
 
 void Page::signOut() {
   door_.request(bridge::SignOut{.request = door_.nextRequest(), .ssid = ssid_});
   vanish();
+}
+
+void Page::cutPoll() {
+  if (!pollRequest_) return;
+  door_.closed(*pollRequest_);
+  pollRequest_.reset();
+  clock_.after(std::chrono::milliseconds(random_.below(3000)), [this, epoch = epoch_] {
+    if (epoch == epoch_ && !pollRequest_) poll();
+  });
 }
 
 void Page::poll() {
@@ -84,6 +94,7 @@ void Page::poll() {
 }
 
 void Page::post(std::string body) {
+  door_.note("to " + peer_ + ": " + body.substr(0, 60));
   door_.request(
       bridge::PageMessage{.request = door_.nextRequest(), .ssid = ssid_, .to = peer_, .body = std::move(body)});
 }
@@ -127,15 +138,17 @@ void Page::handleLost(bridge::RequestId request) {
 // ---- ROAP ----
 
 void Page::handleMessage(const std::string& body, const std::string& peer) {
-  if (body.starts_with("BYE")) {
-    endCall();
+  door_.note("from " + peer + ", in state " + std::to_string(static_cast<int>(state_)) + ": " + body.substr(0, 60));
+  if (body.starts_with("BYE")) return handleBye();
+  if (body.starts_with("INFO-PEER")) ++infosReceived_;
+  if (body.starts_with("PROGRESS") || body.starts_with("INFO-PEER") || body.starts_with("PUT-STATS") ||
+      body.starts_with("EVENT-")) {
     return;
   }
-  if (body.starts_with("PROGRESS") || body.starts_with("INFO-PEER") || body.starts_with("PUT-STATS") ||
-      body.starts_with("EVENT-"))
-    return;
   if (body.starts_with("INVITE")) {
+    if (mayOffer()) sendOffer(direction_);
     if (state_ == State::Idle) {
+      ended_ = End::None;
       waiting_.reset();
       waitingPeer_ = peer;
       state_ = State::Ringing;
@@ -151,7 +164,9 @@ void Page::handleMessage(const std::string& body, const std::string& peer) {
     if (!ours || (state_ != State::Calling && state_ != State::InCall)) return;  // of a call that has ended
     if (!offerOpen_) return complain("an ANSWER to nothing");
     offerOpen_ = false;
+    unsure_ = false;
     seq_ = message->seq.value_or(seq_);
+    changedAt_ = clock_.now();
     if (!readSdp(message->sdp, false)) return;
     state_ = State::InCall;
     post(roap::fromPage({.type = roap::MessageType::Ok,
@@ -160,12 +175,18 @@ void Page::handleMessage(const std::string& body, const std::string& peer) {
                          .seq = message->seq}));
   } else if (message->type == roap::MessageType::Error && offerOpen_ && state_ == State::InCall) {
     offerOpen_ = false;  // a later offer was refused; the call goes on
+    unsure_ = true;
+    changedAt_ = clock_.now();
   }
 }
 
 void Page::handleOffer(const roap::Message& message, const std::string& peer) {
-  if (offerOpen_) return;  // dropped: our own is on its way
+  if (offerOpen_) {  // dropped: our own is on its way
+    droppedOffer_ = true;
+    return;
+  }
   if (state_ == State::Idle) {
+    ended_ = End::None;
     waiting_ = message;
     waitingPeer_ = peer;
     state_ = State::Ringing;
@@ -195,11 +216,13 @@ void Page::reject() {
   peer_ = waitingPeer_;
   waiting_.reset();
   post("BYE");
+  ended_ = End::ByPage;
   state_ = State::Idle;
 }
 
 void Page::sendAnswer() {
   const roap::Message offer = *std::exchange(waiting_, std::nullopt);
+  changedAt_ = clock_.now();
   seq_ = offer.seq.value_or(1);
   if (!readSdp(offer.sdp, true)) return;
   post(roap::fromPage({.type = roap::MessageType::Answer,
@@ -221,6 +244,8 @@ void Page::call(const std::string& to) {
 
 void Page::sendOffer(Direction direction) {
   offerOpen_ = true;
+  droppedOffer_ = false;
+  changedAt_ = clock_.now();
   const std::string body = roap::fromPage({.type = roap::MessageType::Offer,
                                            .sdp = writeSdp(true, direction),
                                            .offererSessionId = roap::SessionId::number(offerer_),
@@ -241,13 +266,34 @@ void Page::offerAgain(Direction direction, bool restart) {
   drain();
 }
 
-void Page::hangUp() {
-  post("BYE");
-  endCall();
+void Page::renew() {
+  const auto ssrcBefore = ssrcReceived_;
+  const auto sequenceBefore = sequenceReceived_;
+  openMedia(true);
+  ssrcReceived_ = ssrcBefore;  // the gateway's stream goes on
+  sequenceReceived_ = sequenceBefore;
+  seq_ = 0;
+  sendOffer(direction_);
+  drain();
 }
 
-void Page::endCall() {
-  if (state_ == State::Calling || state_ == State::InCall) ++callsEnded_;
+void Page::sendInfo() { post(random_.below(2) == 0 ? "INFO-PEER a=1&b=2" : "INFO-MAP a=1"); }
+
+void Page::hangUp() {
+  post("BYE");
+  endCall(End::ByPage);
+}
+
+// One BYE for each call, unless the page has hung up itself: then it may have crossed, or was meant for a call whose
+// OFFER was dropped.
+void Page::handleBye() {
+  if (state_ == State::Idle && ended_ != End::ByPage) complain("a BYE for no call");
+  endCall(droppedOffer_ ? End::ByPage : End::ByGateway);
+}
+
+void Page::endCall(End how) {
+  ended_ = how;
+  unsure_ = false;
   closeMedia();
   offerOpen_ = false;
   waiting_.reset();
@@ -266,7 +312,7 @@ void Page::openMedia(bool offer) {
                                                    .local = {random_.alphanumeric(4), random_.alphanumeric(24)},
                                                    .sockets = {{kSocket, address_}},
                                                    .dtls = DtlsSetup::Active,
-                                                   .context = &dtls_},
+                                                   .context = certificates_[++certificate_ % certificates_.size()]},
                                       random_, clock_.now());
   speak();
 }
@@ -294,7 +340,7 @@ std::string Page::writeSdp(bool offer, Direction direction) {
   section.connection = IpAddress();
   section.ice = rtc_->localCredentials();
   section.candidates = rtc_->localCandidates();
-  section.fingerprints = {dtls_.fingerprint()};
+  section.fingerprints = {certificates_[certificate_ % certificates_.size()]->fingerprint()};
   section.setup = offer ? DtlsSetup::ActPass : DtlsSetup::Active;
   description.sections = {section};
   return sdp::write(description);
@@ -330,6 +376,7 @@ void Page::handleDatagram(const SocketAddress& from, Bytes bytes) {
   if (rtc_->handleDatagram(clock_.now(), datagram) == peer::Received::Rtp) {
     if (const auto view = rtp::PacketView::parse(datagram.bytes())) {
       ++packetsReceived_;
+      heardAt_ = clock_.now();
       if (ssrcReceived_ && *ssrcReceived_ != view->ssrc()) complain("the SSRC changed within a call");
       ssrcReceived_ = view->ssrc();
       const auto gap = sequenceReceived_ ? static_cast<std::int16_t>(view->sequenceNumber() - *sequenceReceived_) : 0;

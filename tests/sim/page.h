@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "base/random.h"
 #include "bridge/page.h"
@@ -25,11 +26,12 @@ class Page {
     std::function<void(bridge::PageRequest&&)> request;
     std::function<void(bridge::RequestId)> closed;
     std::function<bridge::RequestId()> nextRequest;
+    std::function<void(const std::string&)> note;  // what it sees and does, for a trace
   };
   enum class State : std::uint8_t { Out, SigningIn, Idle, Calling, Ringing, InCall };
 
-  Page(Clock& clock, Network& network, Random& random, const dtls::Context& dtls, std::string user, bool counts,
-       Door door);
+  Page(Clock& clock, Network& network, Random& random, std::vector<const dtls::Context*> certificates, std::string user,
+       bool counts, Door door);
   ~Page();
 
   void signIn();
@@ -39,6 +41,9 @@ class Page {
   void accept();
   void reject();
   void hangUp();
+  void cutPoll();  // its connection breaks; the next one is made a little later
+  void renew();    // an offer on a new peer connection: other credentials, fingerprint and port
+  void sendInfo();
   void offerAgain(Direction direction, bool restart);  // hold, resume, ICE restart
 
   void handleReply(const bridge::PageReply& reply);
@@ -47,9 +52,16 @@ class Page {
   const std::string& user() const { return user_; }
   State state() const { return state_; }
   bool mayOffer() const { return state_ == State::InCall && !offerOpen_; }
+  const std::string& peer() const { return peer_; }
+  // Nothing has changed in its call for that long, and it wants to hear and to be heard.
+  bool talksSince(Duration time) const {
+    return state_ == State::InCall && !offerOpen_ && !unsure_ && direction_ == Direction::SendRecv &&
+           clock_.now() - changedAt_ >= time;
+  }
+  bool hearsWithin(Duration time) const { return heardAt_ && clock_.now() - *heardAt_ < time; }
   bool ringing() const { return state_ == State::Ringing; }
   std::uint64_t packetsReceived() const { return packetsReceived_; }
-  std::uint64_t callsEnded() const { return callsEnded_; }
+  std::uint64_t infosReceived() const { return infosReceived_; }
   const std::string& fault() const { return fault_; }  // the first rule that the gateway broke
 
  private:
@@ -59,7 +71,13 @@ class Page {
   void handleOffer(const roap::Message& message, const std::string& peer);
   void sendAnswer();
   void sendOffer(Direction direction);
-  void endCall();
+  enum class End : std::uint8_t {
+    None,
+    ByGateway,
+    ByPage
+  };  // of the last call; another BYE may have crossed the page's own
+  void endCall(End how);
+  void handleBye();
   void openMedia(bool offer);
   void closeMedia();
   std::string writeSdp(bool offer, Direction direction);
@@ -72,7 +90,8 @@ class Page {
   Clock& clock_;
   Network& network_;
   Random& random_;
-  const dtls::Context& dtls_;
+  const std::vector<const dtls::Context*> certificates_;  // a renewed connection takes the next one
+  std::size_t certificate_ = 0;
   const std::string user_;
   const bool counts_;  // uses the ack extension
   Door door_;
@@ -95,11 +114,16 @@ class Page {
   std::optional<roap::Message> waiting_;  // an OFFER that rings
   std::string waitingPeer_;
   bool offerOpen_ = false;
+  bool droppedOffer_ = false;  // since its own
+  bool unsure_ = false;        // what it offered last was refused
+  End ended_ = End::None;
+  TimePoint changedAt_{};
+  std::optional<TimePoint> heardAt_;
   std::uint64_t offerer_ = 0;
   std::uint32_t seq_ = 0;
   Direction direction_ = Direction::SendRecv;
   std::uint64_t packetsReceived_ = 0;
-  std::uint64_t callsEnded_ = 0;
+  std::uint64_t infosReceived_ = 0;
   std::string fault_;
 };
 

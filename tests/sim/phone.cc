@@ -1,5 +1,7 @@
 #include "tests/sim/phone.h"
 
+#include <algorithm>
+
 #include "core/rtp/classify.h"
 #include "core/rtp/packet.h"
 #include "core/sdp/sdp.h"
@@ -54,13 +56,21 @@ Phone::Phone(Clock& clock, Network& network, SipNetwork& sip, Random& random, st
     drain();
   });
   sip_.locate(user_, hostPort_);
-  network_.bind(address_, [this](const SocketAddress&, Bytes bytes) {
-    if (rtp::classify(bytes) == rtp::PacketClass::Rtp) ++packetsReceived_;
-  });
+  bind();
   speak();
 }
 
+void Phone::bind() {
+  ssrc_ = random_.next<std::uint32_t>();
+  network_.bind(address_, [this](const SocketAddress&, Bytes bytes) {
+    if (rtp::classify(bytes) != rtp::PacketClass::Rtp) return;
+    ++packetsReceived_;
+    heardAt_ = clock_.now();
+  });
+}
+
 void Phone::call(const std::string& to) {
+  peer_ = to;
   direction_ = Direction::SendRecv;
   established_ = false;
   std::optional<std::string> sdp;
@@ -71,9 +81,33 @@ void Phone::call(const std::string& to) {
 }
 
 void Phone::offerAgain(Direction direction) {
-  if (!call_ || !established_) return;
+  if (!call_ || !established_ || !agent_.reInvite(clock_.now(), *call_, writeSdp(direction))) return drain();
   direction_ = direction;
-  static_cast<void>(agent_.reInvite(clock_.now(), *call_, writeSdp(direction)));
+  offerOpen_ = true;
+  changedAt_ = clock_.now();
+  drain();
+}
+
+void Phone::askForOffer() {
+  if (!call_ || !established_ || !agent_.reInvite(clock_.now(), *call_, std::nullopt)) return drain();
+  offerOpen_ = true;
+  changedAt_ = clock_.now();
+  drain();
+}
+
+void Phone::move() {
+  if (!call_ || !established_ || offerOpen_) return;
+  network_.unbind(address_);
+  address_ = network_.freeAddress();
+  std::ranges::rotate(codecs_, codecs_.begin() + 1);
+  if (codecs_.front().name == "telephone-event") std::ranges::rotate(codecs_, codecs_.begin() + 1);
+  bind();
+  offerAgain(direction_);
+}
+
+void Phone::sendInfo() {
+  if (call_ && established_)
+    static_cast<void>(agent_.sendInfo(clock_.now(), *call_, "application/octet-stream", "x=1&y=2"));
   drain();
 }
 
@@ -84,10 +118,12 @@ void Phone::hangUp() {
 
 void Phone::handle(const sip::Event& event) {
   const TimePoint now = clock_.now();
+  if (!std::holds_alternative<sip::InfoReceived>(event)) changedAt_ = now;
   if (const auto* incoming = std::get_if<sip::IncomingCall>(&event)) {
     if (call_ || temper_ == Temper::Busy) return static_cast<void>(agent_.reject(now, incoming->call, 486));
     if (temper_ == Temper::Declines) return static_cast<void>(agent_.reject(now, incoming->call, 603));
     call_ = incoming->call;
+    peer_ = incoming->fromUser;
     established_ = false;
     direction_ = Direction::SendRecv;
     static_cast<void>(agent_.ring(now, *call_));
@@ -98,6 +134,7 @@ void Phone::handle(const sip::Event& event) {
     clock_.after(ringsFor, [this, call = *call_] {
       if (call_ != call) return;
       if (agent_.accept(clock_.now(), call, writeSdp(direction_))) established_ = true;
+      changedAt_ = clock_.now();
       drain();
     });
   } else if (const auto* answered = std::get_if<sip::Answered>(&event)) {
@@ -106,13 +143,20 @@ void Phone::handle(const sip::Event& event) {
     if (answered->isOffer) static_cast<void>(agent_.answerOffer(now, answered->call, writeSdp(direction_)));
   } else if (const auto* offer = std::get_if<sip::OfferReceived>(&event)) {
     if (offer->sdp) readSdp(*offer->sdp);
+    offerOpen_ = false;
     static_cast<void>(agent_.answerOffer(now, offer->call, writeSdp(direction_)));
   } else if (const auto* answer = std::get_if<sip::OfferAnswered>(&event)) {
+    offerOpen_ = unsure_ = false;
     readSdp(answer->sdp);
+  } else if (std::holds_alternative<sip::OfferFailed>(event)) {
+    offerOpen_ = false;
+    unsure_ = true;
+  } else if (std::holds_alternative<sip::InfoReceived>(event)) {
+    ++infosReceived_;
   } else if (const auto* ended = std::get_if<sip::Ended>(&event)) {
     if (call_ == ended->call) {
       call_.reset();
-      established_ = false;
+      established_ = offerOpen_ = unsure_ = false;
       remote_.reset();
     }
   }
@@ -158,7 +202,7 @@ void Phone::speak() {
       rtp::writeHeader(writer, {.payloadType = codecs_[0].payloadType,
                                 .sequenceNumber = sequence_,
                                 .timestamp = static_cast<std::uint32_t>(sequence_) * 1600,
-                                .ssrc = 0x1000 + static_cast<std::uint32_t>(address_.port)});
+                                .ssrc = ssrc_});
       ++sequence_;
       writer.fill(40, 0x2a);
       network_.send(address_, *remote_, writer.written());

@@ -21,12 +21,22 @@ class Phone {
 
   void call(const std::string& to);
   void offerAgain(Direction direction);
+  void askForOffer();  // a re-INVITE without SDP
+  void move();         // another address, SSRC and order of codecs
+  void sendInfo();
   void hangUp();
-  void cancelOrHangUp() { hangUp(); }
 
   const std::string& user() const { return user_; }
   bool idle() const { return !call_; }
   bool established() const { return call_ && established_; }
+  const std::string& peer() const { return peer_; }
+  // Nothing has changed in its call for that long, and it wants to hear and to be heard.
+  bool talksSince(Duration time) const {
+    return established() && !offerOpen_ && !unsure_ && direction_ == Direction::SendRecv &&
+           clock_.now() - changedAt_ >= time;
+  }
+  bool hearsWithin(Duration time) const { return heardAt_ && clock_.now() - *heardAt_ < time; }
+  std::uint64_t infosReceived() const { return infosReceived_; }
   std::uint64_t packetsReceived() const { return packetsReceived_; }
   std::size_t leftovers() const { return agent_.callCount(); }
 
@@ -36,6 +46,7 @@ class Phone {
   void speak();
   std::string writeSdp(Direction direction);
   void readSdp(const std::string& text);
+  void bind();
 
   Clock& clock_;
   Network& network_;
@@ -46,7 +57,14 @@ class Phone {
   sip::UserAgent agent_;
   Timer timer_;
   std::optional<sip::CallId> call_;
+  std::string peer_;
   bool established_ = false;
+  bool offerOpen_ = false;
+  bool unsure_ = false;  // what it offered last was refused
+  TimePoint changedAt_{};
+  std::optional<TimePoint> heardAt_;
+  std::uint32_t ssrc_ = 0;
+  std::uint64_t infosReceived_ = 0;
   SocketAddress address_;
   std::optional<SocketAddress> remote_;
   Direction direction_ = Direction::SendRecv;

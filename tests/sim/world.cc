@@ -9,7 +9,16 @@ namespace {
 
 constexpr SocketId kIceSocket{1};
 const SocketAddress kIceAddress{IpAddress::v4(0x0a000002), 4000};
+const WallTime kWallStart{std::chrono::hours(24 * 365 * 50)};
 const std::string kGateway = "10.0.0.2:5060";
+
+// Most phones answer, so that there are calls to try things on.
+constexpr Phone::Temper kTempers[] = {
+    Phone::Temper::Answers, Phone::Temper::AnswersEarly, Phone::Temper::Answers,      Phone::Temper::OffersLate,
+    Phone::Temper::Answers, Phone::Temper::AnswersEarly, Phone::Temper::Answers,      Phone::Temper::OffersLate,
+    Phone::Temper::Answers, Phone::Temper::Busy,         Phone::Temper::Answers,      Phone::Temper::Declines,
+    Phone::Temper::Answers, Phone::Temper::NeverAnswers, Phone::Temper::AnswersEarly, Phone::Temper::SpeaksOnlyG722,
+};
 
 std::uint64_t number(bridge::RequestId request) { return static_cast<std::uint64_t>(request); }
 
@@ -95,8 +104,8 @@ World::World(const Config& config)
       bridgeRandom_(config.seed + 0x5eed),
       network_(clock_, random_, config.weather),
       sip_(clock_, network_, random_, config.sipLostPermille),
-      dtls_(std::make_unique<dtls::Context>(
-          crypto::Certificate::selfSigned(WallTime{std::chrono::hours(24 * 365 * 50)}))),
+      dtls_(std::make_unique<dtls::Context>(crypto::Certificate::selfSigned(kWallStart))),
+      otherDtls_(std::make_unique<dtls::Context>(crypto::Certificate::selfSigned(kWallStart))),
       ports_(std::make_unique<Ports>(*this)),
       sink_(std::make_unique<Sink>(*this)),
       journal_(std::make_unique<Journal>(*this)) {
@@ -131,14 +140,18 @@ World::World(const Config& config)
               });
             },
         .nextRequest = [this] { return bridge::RequestId{++lastRequest_}; },
+        .note = [this, i](const std::string& text) { journal_->write(LogLevel::Debug, "page " + pages_[i]->user(), text); },
     };
-    pages_.push_back(std::make_unique<Page>(clock_, network_, random_, *dtls_, std::to_string(1000 + i), i % 2 == 0,
-                                            std::move(door)));
+    // Every eighth page signs in with the DN of another one, and each takes it from the other.
+    const std::size_t dn = i % 8 == 7 ? i - 4 : i;
+    pages_.push_back(std::make_unique<Page>(clock_, network_, random_,
+                                            std::vector<const dtls::Context*>{dtls_.get(), otherDtls_.get()},
+                                            std::to_string(1000 + dn), i % 2 == 0, std::move(door)));
   }
   for (std::size_t i = 0; i < config.phones; ++i) {
     phones_.push_back(std::make_unique<Phone>(clock_, network_, sip_, random_, std::to_string(5000 + i),
                                               "10.2.0.1:" + std::to_string(6000 + i),
-                                              static_cast<Phone::Temper>(i % 9 < 3 ? 0 : i % 9 - 2)));
+                                              kTempers[i % std::size(kTempers)]));
   }
 }
 
@@ -201,32 +214,64 @@ void World::startCall(Page& page) {
 }
 
 void World::actInCall(Page& page) {
-  switch (random_.below(12)) {
+  Phone& phone = farEnd(page);
+  switch (random_.below(40)) {
     case 0:
     case 1:
       if (page.mayOffer()) page.offerAgain(Direction::Inactive, false);
       break;
     case 2:
     case 3:
+    case 4:
       if (page.mayOffer()) page.offerAgain(Direction::SendRecv, random_.below(3) == 0);
       break;
-    case 4:
     case 5:
-      phones_[random_.below(phones_.size())]->offerAgain(Direction::SendOnly);
+      if (page.mayOffer()) page.renew();
       break;
     case 6:
-    case 7:
-      phones_[random_.below(phones_.size())]->offerAgain(Direction::SendRecv);
+      phone.offerAgain(Direction::SendOnly);
       break;
+    case 7:
     case 8:
+    case 9:
+      phone.offerAgain(Direction::SendRecv);
+      break;
+    case 10:
+      phone.askForOffer();
+      break;
+    case 11:
+      phone.move();
+      break;
+    case 12:
+      page.sendInfo();
+      break;
+    case 13:
+      phone.sendInfo();
+      break;
+    case 14:
       page.hangUp();
       break;
-    case 9:
-      phones_[random_.below(phones_.size())]->hangUp();
+    case 15:
+      phone.hangUp();
+      break;
+    case 16:
+      page.cutPoll();
+      break;
+    case 17:  // both at once
+      if (page.mayOffer()) page.offerAgain(Direction::SendRecv, false);
+      phone.offerAgain(random_.below(2) == 0 ? Direction::SendOnly : Direction::SendRecv);
       break;
     default:
       break;
   }
+}
+
+// The phone that the page talks to, if it does; else any.
+Phone& World::farEnd(const Page& page) {
+  for (const auto& phone : phones_) {
+    if (phone->user() == page.peer()) return *phone;
+  }
+  return *phones_[random_.below(phones_.size())];
 }
 
 void World::act(Page& page) {
@@ -240,6 +285,8 @@ void World::act(Page& page) {
     case Page::State::Idle:
       if (leaves)
         page.signOut();
+      else if (random_.below(30) == 0)
+        page.cutPoll();
       else if (!closing_ && started_ < config_.calls)
         startCall(page);
       break;
@@ -273,10 +320,39 @@ bool World::spin(Duration time) {
   while (clock_.step(end)) {
     if (clock_.steps() % 1024 != 0) continue;
     for (const auto& page : pages_) {
-      if (!page->fault().empty()) return false;
+      if (fault_.empty()) fault_ = page->fault();
     }
+    if (fault_.empty()) fault_ = checkTalk();
+    if (!fault_.empty()) return false;
   }
   return true;
+}
+
+bool World::talksTo(const Page& page, const std::string& user, Duration time) const {
+  return page.peer() == user && page.talksSince(time);
+}
+
+std::string World::checkTalk() {
+  constexpr Duration kRest = std::chrono::seconds(12);  // ICE, DTLS and a retransmission or two
+  constexpr Duration kHeard = std::chrono::seconds(4);
+  const auto fault = [](const std::string& who, const std::string& whom) { return who + " does not hear " + whom; };
+  for (const auto& page : pages_) {
+    if (!page->talksSince(kRest)) continue;
+    if (page->peer() == "self" && !page->hearsWithin(kHeard)) return fault(page->user(), "itself");
+    talksChecked_ += page->peer() == "self" ? 1 : 0;
+    for (const auto& phone : phones_) {
+      if (phone->user() != page->peer() || phone->peer() != page->user() || !phone->talksSince(kRest)) continue;
+      ++talksChecked_;
+      if (!page->hearsWithin(kHeard)) return fault(page->user(), phone->user());
+      if (!phone->hearsWithin(kHeard)) return fault(phone->user(), page->user());
+    }
+    for (const auto& other : pages_) {
+      if (other->user() != page->peer() || !talksTo(*other, page->user(), kRest)) continue;
+      ++talksChecked_;
+      if (!page->hearsWithin(kHeard)) return fault(page->user(), other->user());
+    }
+  }
+  return {};
 }
 
 std::string World::checkLeftovers() {
@@ -318,6 +394,7 @@ World::Result World::run() {
     well = spin(std::chrono::seconds(300));
   }
   if (fault.empty() && well) fault = checkLeftovers();
+  if (fault.empty()) fault = fault_;
   Result result{.fault = fault,
                 .step = clock_.steps(),
                 .time = clock_.now().time_since_epoch(),
@@ -326,8 +403,13 @@ World::Result World::run() {
   for (const auto& page : pages_) {
     if (result.fault.empty()) result.fault = page->fault();
     result.packetsAtPages += page->packetsReceived();
+    result.infos += page->infosReceived();
   }
-  for (const auto& phone : phones_) result.packetsAtPhones += phone->packetsReceived();
+  for (const auto& phone : phones_) {
+    result.packetsAtPhones += phone->packetsReceived();
+    result.infos += phone->infosReceived();
+  }
+  result.talksChecked = talksChecked_;
   return result;
 }
 

@@ -35,6 +35,7 @@ class World {
     Duration time{};
     std::size_t callsStarted = 0;
     std::uint64_t packetsAtPages = 0, packetsAtPhones = 0;
+    std::uint64_t infos = 0, talksChecked = 0;
     bridge::Counters counters;
   };
 
@@ -52,16 +53,20 @@ class World {
   void drain();
   void act(Page& page);
   void actInCall(Page& page);
+  Phone& farEnd(const Page& page);
   void startCall(Page& page);
   bool spin(Duration time);
   std::string checkLeftovers();
+  // Two ends of one call that have both been at rest for a while and want to talk must hear each other.
+  std::string checkTalk();
+  bool talksTo(const Page& page, const std::string& user, Duration time) const;
 
   const Config config_;
   test::SeededRandom random_, bridgeRandom_;
   Clock clock_;
   Network network_;
   SipNetwork sip_;
-  std::unique_ptr<dtls::Context> dtls_;
+  std::unique_ptr<dtls::Context> dtls_, otherDtls_;
   std::unique_ptr<Ports> ports_;
   std::unique_ptr<Sink> sink_;
   std::unique_ptr<Journal> journal_;
@@ -73,6 +78,8 @@ class World {
   std::uint64_t lastRequest_ = 0;
   std::size_t started_ = 0;
   bool closing_ = false;
+  std::string fault_;
+  std::uint64_t talksChecked_ = 0;
 };
 
 }  // namespace crosspoint::sim

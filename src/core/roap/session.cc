@@ -75,6 +75,7 @@ Session::Handling Session::handleOffer(TimePoint now, const Message& message) {
   received.replacesUnanswered = state_ == State::MustAnswer;
   if (state_ == State::AwaitingOk) outputs_.push_back(Settled{});  // the OK was lost or overtaken
   lastSeq_ = message.seq.value_or(lastSeq_ + 1);
+  received.seq = lastSeq_;
   open_ = related(message, MessageType::Offer);
   enter(now, State::MustAnswer);
   outputs_.push_back(std::move(received));

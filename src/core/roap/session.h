@@ -65,6 +65,7 @@ class Session {
   };
   struct OfferReceived {  // to be answered once, by answer() or refuse()
     Content content;
+    std::uint32_t seq = 1;  // 1: the first on its peer connection
     bool replacesUnanswered =
         false;                 // the page gave up its OFFER before this one; that one is not to be answered any more
     bool droppedOurs = false;  // glare: our own OFFER is lost. OfferPossible follows when this one is settled
