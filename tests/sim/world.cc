@@ -140,7 +140,8 @@ World::World(const Config& config)
               });
             },
         .nextRequest = [this] { return bridge::RequestId{++lastRequest_}; },
-        .note = [this, i](const std::string& text) { journal_->write(LogLevel::Debug, "page " + pages_[i]->user(), text); },
+        .note = [this,
+                 i](const std::string& text) { journal_->write(LogLevel::Debug, "page " + pages_[i]->user(), text); },
     };
     // Every eighth page signs in with the DN of another one, and each takes it from the other.
     const std::size_t dn = i % 8 == 7 ? i - 4 : i;
