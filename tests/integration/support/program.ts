@@ -8,9 +8,18 @@ import { until, within } from './wait';
 const running = new Set<ChildProcess>();
 const folders: string[] = [];
 process.on('exit', () => {
-  running.forEach((child) => child.kill('SIGKILL'));
+  running.forEach(killGroup);
   folders.forEach((folder) => rmSync(folder, { recursive: true, force: true }));
 });
+
+/** The program and what it has started: Kamailio's workers would stay. */
+function killGroup(child: ChildProcess): void {
+  try {
+    if (child.pid) process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}
 
 export interface Exit {
   code: number | null;
@@ -34,7 +43,7 @@ export class Program {
     args: string[],
     options: ProgramOptions = {},
   ) {
-    this.child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+    this.child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true, ...options });
     running.add(this.child);
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => (this.output += text));
@@ -83,7 +92,7 @@ export class Program {
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit> {
     this.signal(signal);
     return within(`${this.name} ends`, this.exited, 10_000).catch(async () => {
-      this.signal('SIGKILL');
+      killGroup(this.child);
       return this.exited;
     });
   }
