@@ -241,7 +241,7 @@ void Bridge::Impl::startCall(TimePoint now, Session& session, const std::string&
     session.roap.endCall(now);
     return;
   }
-  session.queue.forgetUnsent();  // of the call before: its BYE would end this one at the page
+  session.queue.forgetUnread();  // of the call before: its BYE would end this one at the page
   const bool self = to == "self";
   if (to.empty() || to == "null" || to.size() > Sessions::kUserBytesMax || hasControlCharacter(to)) {
     return refuseCall(now, session, roap::ErrorType::NoMatch, 404, "There is nobody of that name to call");

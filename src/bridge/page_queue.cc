@@ -3,6 +3,11 @@
 #include <algorithm>
 
 namespace crosspoint::bridge {
+namespace {
+
+constexpr const char* kNothing = R"(SDP {"messageType":"OK"})";  // a message that has no effect at a page
+
+}  // namespace
 
 bool PageQueue::push(std::string body, std::string peer, Kind kind) {
   if (messages_.size() >= (kind == Kind::Chatter ? kChatterMax : kMessagesMax)) return false;
@@ -32,11 +37,15 @@ void PageQueue::answer() {
   poll_.reset();
 }
 
-void PageQueue::forgetUnsent() {
+void PageQueue::forgetUnread() {
   const std::uint64_t sent = answered_ ? answered_->sequence : 0;
   while (!messages_.empty() && messages_.back().sequence > sent) {
     messages_.pop_back();
     --lastSequence_;
+  }
+  // What a counting client was sent may have been lost on the way. Its number must come again, what it said must not.
+  for (Message& message : messages_) {
+    if (counts_) message.body = kNothing;
   }
 }
 
@@ -57,6 +66,7 @@ void PageQueue::handleClosed(RequestId request) {
   if (poll_ == request) poll_.reset();
   if (inFlight_ == request) {
     inFlight_.reset();
+    answered_.reset();
     answer();
   }
 }

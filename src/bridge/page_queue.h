@@ -35,8 +35,8 @@ class PageQueue {
   void handleTimeout(TimePoint now);
   // Completes the open poll with an empty reply.
   void finish();
-  // Takes back what has not been given to any poll yet.
-  void forgetUnsent();
+  // Takes back what the page has not read, as far as that can be: it is of a call that the page has left.
+  void forgetUnread();
   // Has this very message been queued and not yet reached the page, as far as is known?
   bool awaits(std::string_view body) const;
 

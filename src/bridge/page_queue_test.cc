@@ -104,12 +104,30 @@ TEST_F(PageQueueTest, WhatWasNotSentCanBeTakenBackWithoutAGapInTheNumbers) {
   queue.push("BYE", "");
   queue.push("c", "");
   EXPECT_TRUE(queue.awaits("BYE"));
-  queue.forgetUnsent();
+  queue.forgetUnread();
   EXPECT_FALSE(queue.awaits("BYE"));
   queue.push("d", "");
   const auto second = wait(2, *first->sequence);
   EXPECT_EQ(second->body, "d");
   EXPECT_EQ(*second->sequence, *first->sequence + 1);
+}
+
+TEST_F(PageQueueTest, ASentMessageThatIsTakenBackSaysNothingWhenItsNumberComesAgain) {
+  queue.push("BYE", "");
+  const auto first = wait(1, 0);
+  queue.handleClosed(RequestId{1});  // perhaps it was read, perhaps not
+  queue.forgetUnread();
+  const auto again = wait(2, 0);
+  EXPECT_EQ(again->sequence, first->sequence);
+  EXPECT_NE(again->body, "BYE");
+}
+
+TEST_F(PageQueueTest, AMessageThatWasNotWrittenIsTakenBackWhole) {
+  queue.push("BYE", "");
+  EXPECT_EQ(wait(1)->body, "BYE");
+  queue.handleClosed(RequestId{1});
+  queue.forgetUnread();
+  EXPECT_FALSE(wait(2));
 }
 
 TEST_F(PageQueueTest, AMessageIsAwaitedUntilItIsDelivered) {
