@@ -45,6 +45,31 @@ TEST(OutgoingCall, FollowsTheRecordedRouteInReverse) {
   EXPECT_EQ(ack.request.uri.host, "198.51.100.7");
 }
 
+TEST(OutgoingCall, TakesTheRouteAndTheContactOfThe200OverThoseOfThe180) {
+  CallFixture t;
+  const auto invite = t.startCall();
+  Response ringing = t.makeReply(invite, 180);
+  ringing.recordRoutes = {test::address("sip:early.example;lr")};
+  t.handle(ResponseReceived{invite.id, ringing});
+  Response answer = t.makeReply(invite, 200, "far", "answer");
+  answer.recordRoutes = {test::address("sip:final.example;lr")};
+  answer.contacts = {test::address("sip:phone@203.0.113.8")};
+  t.handle(ResponseReceived{invite.id, answer});
+  const auto ack = t.ack();
+  EXPECT_EQ(ack.destination.host, "final.example");
+  EXPECT_EQ(ack.request.uri.host, "203.0.113.8");
+}
+
+TEST(OutgoingCall, ForgetsTheEarlyDialogsOfAnInviteThatWasChallenged) {
+  CallFixture t;
+  const auto first = t.startCall();
+  t.respond(first, 183, "far", "early");
+  t.challenge(first, 407, "n1");
+  t.respond(t.request(Method::Invite), 200, "far");
+  EXPECT_EQ(t.count<Answered>(), 0u) << "what came early was the answer to another INVITE";
+  EXPECT_EQ(t.event<Ended>().status, 488);
+}
+
 TEST(OutgoingCall, PutsTheContactLastForAStrictRouter) {
   CallFixture t;
   const auto invite = t.startCall();
