@@ -1,5 +1,5 @@
-// Runs the simulation: `sim [--seed N] [--seeds N] [--calls N] [--pages N] [--phones N] [--trace]`. Exit status 0 only
-// if nothing was broken and nothing is left over. A failure prints what replays it.
+// Runs the simulation: `sim [--seed N] [--seeds N] [--calls N] [--pages N] [--phones N] [--loss PERMILLE] [--trace]`.
+// Exit status 0 only if nothing was broken and nothing is left over. A failure prints what replays it.
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
@@ -33,7 +33,11 @@ int main(int argc, char** argv) {
       config.pages = value;
     else if (name == "--phones")
       config.phones = value;
-    else {
+    else if (name == "--loss") {
+      config.weather.lossPermille = static_cast<unsigned>(value);
+      config.sipLostPermille = static_cast<unsigned>(value) / 2;
+      config.httpLostPermille = static_cast<unsigned>(value);
+    } else {
       std::fprintf(stderr, "sim: unknown option %s\n", name.c_str());
       return 2;
     }
@@ -52,8 +56,9 @@ int main(int argc, char** argv) {
     if (result.fault.empty()) continue;
     ++failed;
     std::printf("  %s\n  at step %" PRIu64 "; again with: sim --seed %" PRIu64
-                " --calls %zu --pages %zu --phones %zu --trace\n",
-                result.fault.c_str(), result.step, config.seed, config.calls, config.pages, config.phones);
+                " --calls %zu --pages %zu --phones %zu --loss %u --trace\n",
+                result.fault.c_str(), result.step, config.seed, config.calls, config.pages, config.phones,
+                config.weather.lossPermille);
   }
   return failed == 0 ? 0 : 1;
 }

@@ -288,7 +288,7 @@ void World::act(Page& page) {
         page.signOut();
       else if (random_.below(30) == 0)
         page.cutPoll();
-      else if (!closing_ && started_ < config_.calls)
+      else if (!closing_ && started_ < config_.calls && random_.below(3) == 0)
         startCall(page);
       break;
     case Page::State::Ringing:

@@ -22,7 +22,7 @@ class World {
   struct Config {
     std::uint64_t seed = 1;
     std::size_t pages = 40;
-    std::size_t phones = 20;
+    std::size_t phones = 60;
     std::size_t calls = 1000;
     Weather weather;
     unsigned sipLostPermille = 5;
