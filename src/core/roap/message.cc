@@ -158,6 +158,7 @@ struct SessionIdReader {
     id.quoted_ = value->is_string();
     id.value_ = id.quoted_ ? std::string(view(value->get_string())) : numberText(*value);
     if (id.value_.size() > kIdBytesMax) throw Wrong{std::string(key) + " is too long"};
+    if (value->is_double() && !std::isfinite(value->get_double())) throw Wrong{std::string(key) + " is too large"};
     return id;
   }
 };

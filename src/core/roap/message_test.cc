@@ -66,6 +66,8 @@ TEST(ParseMessage, EveryLimitIsAnError) {
   EXPECT_THAT(
       errorOf(R"({"messageType":"OFFER","attacheddata":[{"key":")" + std::string(kAttachedBytesMax + 1, 'x') + "\"}]}"),
       HasSubstr("attacheddata"));
+  EXPECT_THAT(errorOf(R"({"messageType":"OFFER","offererSessionId":9)" + std::string(kIdBytesMax, '9') + "E99999999}"),
+              HasSubstr("offererSessionId"));
   EXPECT_THAT(errorOf(R"({"messageType":"OFFER","offererSessionId":")" + std::string(kIdBytesMax + 1, 'x') + "\"}"),
               HasSubstr("offererSessionId"));
   EXPECT_THAT(errorOf(R"({"messageType":"OFFER","Candidates":[{"candidate":")" +
