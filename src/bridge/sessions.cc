@@ -173,6 +173,7 @@ void Sessions::handle(TimePoint now, Wait&& request) {
     return;
   }
   if (request.features.find("progress") != std::string::npos) session->wantsProgress = true;
+  if (request.features.find("provisional") != std::string::npos) session->roap.setProvisionalAnswers(true);
   track(request.request, *session);
   session->queue.handleWait(now, request.request, request.acknowledged);
   seen(now, *session);

@@ -94,6 +94,10 @@ class Session {
 
   Session(const Config& config, Random& random);
 
+  // The page has said, after its sign-in, that it understands moreComing.
+  void setProvisionalAnswers(bool understood) { config_.provisionalAnswers = understood; }
+  bool provisionalAnswers() const { return config_.provisionalAnswers; }
+
   Handling handleMessage(TimePoint now, const Message& message);
 
   // Asks for OfferPossible as soon as an OFFER may be sent. Asking again changes nothing. True: it comes at once.
