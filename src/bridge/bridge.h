@@ -59,8 +59,11 @@ struct Config {
   std::string sipContactHost;  // where the SIP server reaches us
   std::uint16_t sipContactPort = 0;
   Duration registerExpires = std::chrono::seconds(300);
+  std::chrono::seconds sessionExpires{1800}, minSe{90};  // session timers (RFC 4028); 0: none are asked for
+  std::string attachedDataHeader = "X-Attached-Data";    // of INVITE and its 200: see attached_data.h
 
-  bool earlyMedia = false;  // clients in the field get their ANSWER at 183 instead of at 200
+  bool newPeerConnections = true;  // a page may renew its peer connection in a call
+  bool earlyMedia = false;         // clients in the field get their ANSWER at 183 instead of at 200
   Duration noAnswerMax = std::chrono::seconds(180);
   Duration sessionTimeout =
       std::chrono::seconds(60);                  // a session that has not polled, and has no call whose media flows

@@ -48,6 +48,9 @@ struct Configuration {
     std::uint16_t port = 0;
     std::chrono::seconds registerExpires{300};
     std::chrono::seconds noAnswer{180};
+    std::chrono::seconds sessionExpires{1800};
+    std::chrono::seconds minSe{90};
+    std::string attachedDataHeader = "X-Attached-Data";
     bool embedded() const { return server == "embedded"; }
   } sip;
   struct SipServer {

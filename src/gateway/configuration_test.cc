@@ -100,6 +100,8 @@ TEST(Configuration, AWrongTypeOrRangeSaysWhatIsExpected) {
   EXPECT_THAT(problemsOf("[sip]\nserver = \"sip:pbx;transport=tls\"\n"), HasSubstr("udp or tcp"));
   EXPECT_THAT(problemsOf("[media]\nstun-servers = [\"stun.example.com:3478\"]\n"), HasSubstr("numeric"));
   EXPECT_THAT(problemsOf("[media]\nnap-us = 2000\n"), HasSubstr("from 0 to 1000"));
+  EXPECT_THAT(problemsOf("[sip]\nattached-data-header = \"Contact\"\n"), HasSubstr("that SIP does not use itself"));
+  EXPECT_THAT(problemsOf("[sip]\nmin-se = 60\n"), HasSubstr("seconds from 90"));
   EXPECT_THAT(problemsOf("[log]\nlevel = \"loud\"\n"), HasSubstr("one of \"error\", \"warning\", \"info\", \"debug\""));
 }
 
@@ -142,6 +144,8 @@ TEST(Configuration, KeysThatBelongTogetherAreChecked) {
   EXPECT_THAT(problemsOf("[media]\nrtp-port-min = 4001\nrtp-port-max = 4002\n"), HasSubstr("holds no even port"));
   EXPECT_THAT(problemsOf("[media]\naddress = \"0.0.0.0\"\n"), HasSubstr("public-address"));
   EXPECT_THAT(problemsOf("[sip]\naddress = \"0.0.0.0\"\n"), HasSubstr("public-address"));
+  EXPECT_THAT(problemsOf("[sip]\nsession-expires = 89\n"), HasSubstr("at least min-se"));
+  EXPECT_EQ(problemsOf("[sip]\nsession-expires = 0\nattached-data-header = \"X-Data\"\n"), "none");
   EXPECT_THAT(problemsOf("[media]\nice-port = 65535\nworkers = 2\n"), HasSubstr("65535"));
 }
 
@@ -185,6 +189,9 @@ TEST(Configuration, TheDocumentedFileStatesEveryKeyWithItsDefault) {
   EXPECT_EQ(documented->sip.server, defaults.sip.server);
   EXPECT_EQ(documented->sip.registerExpires, defaults.sip.registerExpires);
   EXPECT_EQ(documented->sip.noAnswer, defaults.sip.noAnswer);
+  EXPECT_EQ(documented->sip.sessionExpires, defaults.sip.sessionExpires);
+  EXPECT_EQ(documented->sip.minSe, defaults.sip.minSe);
+  EXPECT_EQ(documented->sip.attachedDataHeader, defaults.sip.attachedDataHeader);
   EXPECT_EQ(documented->sipServer.port, defaults.sipServer.port);
   EXPECT_EQ(documented->media.nap, defaults.media.nap);
   EXPECT_EQ(documented->media.workers, defaults.media.workers);

@@ -227,6 +227,10 @@ bridge::Config Gateway::Impl::bridgeConfig() const {
   config.sipContactHost = hostOf(sip.publicAddress.value_or(sip.address));
   config.sipContactPort = addresses_.sip.port;
   config.registerExpires = sip.registerExpires;
+  config.sessionExpires = sip.sessionExpires;
+  config.minSe = sip.minSe;
+  config.attachedDataHeader = sip.attachedDataHeader;
+  config.newPeerConnections = configuration_.rsmp.newPcSupport != 0;
   config.earlyMedia = configuration_.media.earlyMedia;
   config.noAnswerMax = sip.noAnswer;
   config.sessionTimeout = configuration_.http.sessionTimeout;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "bridge/attached_data.h"
 #include "core/sip/uri.h"
 
 namespace crosspoint::gateway {
@@ -169,6 +170,15 @@ std::vector<Key> makeSchema() {
       {"sip", "port", port(&C::sip, &C::Sip::port)},
       {"sip", "register-expires", number(&C::sip, &C::Sip::registerExpires, 10, 86'400, "seconds")},
       {"sip", "no-answer", number(&C::sip, &C::Sip::noAnswer, 1, 3'600, "seconds")},
+      {"sip", "session-expires", number(&C::sip, &C::Sip::sessionExpires, 0, 86'400, "seconds, or 0 for none,")},
+      {"sip", "min-se", number(&C::sip, &C::Sip::minSe, 90, 86'400, "seconds")},
+      {"sip", "attached-data-header",
+       text<std::string, C::Sip>(&C::sip, &C::Sip::attachedDataHeader,
+                                 "a header's name like \"X-Attached-Data\" that SIP does not use itself",
+                                 [](const std::string& in, std::string& out) {
+                                   out = in;
+                                   return bridge::isAttachedDataHeader(in);
+                                 })},
       {"sip-server", "address", address(&C::sipServer, &C::SipServer::address)},
       {"sip-server", "port", port(&C::sipServer, &C::SipServer::port)},
       {"sip-server", "password", plainText(&C::sipServer, &C::SipServer::password)},
@@ -249,6 +259,9 @@ Problems contradictions(const Configuration& c, const std::string& file,
       say("media", "address",
           "[media] address is loopback, so phones cannot send to it: set it to an address of this machine");
     }
+  }
+  if (c.sip.sessionExpires.count() != 0 && c.sip.sessionExpires < c.sip.minSe) {
+    say("sip", "session-expires", "[sip] session-expires must be 0 or at least min-se");  // RFC 4028 §4
   }
   if (c.sip.address.isUnspecified() && !c.sip.publicAddress) {
     say("sip", "address", "[sip] address must be one that the SIP server can send to; or set [sip] public-address");
