@@ -70,8 +70,9 @@ class Call {
   CommandResult accept(TimePoint now, std::string sdp, std::vector<Header> extraHeaders);
   CommandResult reject(TimePoint now, int status, std::string_view reason);
   CommandResult reInvite(TimePoint now, std::optional<std::string> sdp);
-  CommandResult answerOffer(TimePoint now, std::string sdp);
-  CommandResult rejectOffer(TimePoint now, int status);
+  CommandResult answerOffer(TimePoint now, std::string sdp, std::uint32_t branch);
+  CommandResult rejectOffer(TimePoint now, int status, std::uint32_t branch);
+  CommandResult update(TimePoint now, std::string sdp, std::uint32_t branch);
   CommandResult sendInfo(TimePoint now, std::string contentType, std::string body, std::vector<Header> extraHeaders);
   CommandResult hangUp(TimePoint now, std::optional<Reason> reason);
   void setCredentials(Credentials credentials) { requests_.setCredentials(std::move(credentials)); }

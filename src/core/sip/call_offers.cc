@@ -105,7 +105,7 @@ void Call::handleReInvite(TimePoint now, RequestReceived received) {
   tell(OfferReceived{id_, std::move(sdp)});
 }
 
-CommandResult Call::answerOffer(TimePoint now, std::string sdp) {
+CommandResult Call::answerOffer(TimePoint now, std::string sdp, std::uint32_t) {
   if (state_ != State::Established) return std::unexpected(CommandError::WrongState);
   if (owedAck_) {
     const OwedAck owed = std::move(*owedAck_);
@@ -119,12 +119,14 @@ CommandResult Call::answerOffer(TimePoint now, std::string sdp) {
   return {};
 }
 
-CommandResult Call::rejectOffer(TimePoint, int status) {
+CommandResult Call::rejectOffer(TimePoint, int status, std::uint32_t) {
   if (state_ != State::Established || !serverInvite_) return std::unexpected(CommandError::WrongState);
   if (status < 300 || status > 699) return std::unexpected(CommandError::BadParameter);
   refuseInvite(status);
   return {};
 }
+
+CommandResult Call::update(TimePoint, std::string, std::uint32_t) { return std::unexpected(CommandError::WrongState); }
 
 void Call::withdrawServerInvite(int status) {
   refuseInvite(status);

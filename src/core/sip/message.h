@@ -9,6 +9,12 @@
 //   ACK for 300-699,
 //             repeating a 2xx until its ACK); makes the CANCEL of an INVITE; answers a received CANCEL with 200 or 481.
 //
+// Reliable provisional responses (RFC 3262) are core/sip's in both directions: it numbers them (`rseq`, "100rel" in
+// `require`), repeats them until the PRACK (each repetition is one more SendResponse, to be sent as it is), makes the
+// PRACK (`rack`, an ordinary request) and recognises repeated ones. io/sip hands every provisional response up,
+// repeated ones too, sends what it is given, and repeats nothing. Likewise session timers (RFC 4028): `sessionExpires`
+// and `minSe` of every INVITE and UPDATE and of every response to one, "timer" in `supported` and `require`.
+//
 // Fields that a message does not have are empty. Whoever fills a value from the network keeps the bounds below.
 #pragma once
 #include <cstdint>

@@ -453,12 +453,16 @@ CommandResult UserAgent::reInvite(TimePoint now, CallId call, std::optional<std:
   if (sdp && !fitsBody(*sdp)) return std::unexpected(CommandError::BadParameter);
   return impl_->command(call, [&](Call& c) { return c.reInvite(now, std::move(sdp)); });
 }
-CommandResult UserAgent::answerOffer(TimePoint now, CallId call, std::string sdp) {
+CommandResult UserAgent::answerOffer(TimePoint now, CallId call, std::string sdp, std::uint32_t branch) {
   if (!fitsBody(sdp)) return std::unexpected(CommandError::BadParameter);
-  return impl_->command(call, [&](Call& c) { return c.answerOffer(now, std::move(sdp)); });
+  return impl_->command(call, [&](Call& c) { return c.answerOffer(now, std::move(sdp), branch); });
 }
-CommandResult UserAgent::rejectOffer(TimePoint now, CallId call, int status) {
-  return impl_->command(call, [&](Call& c) { return c.rejectOffer(now, status); });
+CommandResult UserAgent::rejectOffer(TimePoint now, CallId call, int status, std::uint32_t branch) {
+  return impl_->command(call, [&](Call& c) { return c.rejectOffer(now, status, branch); });
+}
+CommandResult UserAgent::update(TimePoint now, CallId call, std::string sdp, std::uint32_t branch) {
+  if (!fitsBody(sdp)) return std::unexpected(CommandError::BadParameter);
+  return impl_->command(call, [&](Call& c) { return c.update(now, std::move(sdp), branch); });
 }
 CommandResult UserAgent::sendInfo(TimePoint now, CallId call, std::string contentType, std::string body,
                                   std::vector<Header> extraHeaders) {

@@ -42,9 +42,13 @@ struct Credentials {
 struct Timers {
   Duration noResponse = std::chrono::seconds(34);  // after this a request counts as timed out: a little over 64*T1
   Duration ringMax = std::chrono::minutes(3);  // outgoing INVITE without final response: cancelled (RFC 3261 §13.3.1.1)
-  Duration afterCancel = std::chrono::seconds(32);   // still no final response after CANCEL: gone (RFC 3261 §9.1)
-  Duration ackWait = std::chrono::seconds(32);       // 2xx without ACK: BYE (RFC 3261 §13.3.1.4)
-  Duration offerWait = std::chrono::seconds(40);     // received re-INVITE that the owner does not answer: 504
+  Duration afterCancel = std::chrono::seconds(32);  // still no final response after CANCEL: gone (RFC 3261 §9.1)
+  Duration ackWait = std::chrono::seconds(32);      // 2xx without ACK: BYE (RFC 3261 §13.3.1.4)
+  Duration offerWait = std::chrono::seconds(40);    // received re-INVITE that the owner does not answer: 504
+  // Received offer in an UPDATE or PRACK that the owner does not answer: 504. Below 64*T1, when the far end gives up.
+  Duration updateWait = std::chrono::seconds(16);
+  Duration t1 = std::chrono::milliseconds(500);   // reliable provisional responses: repeated, doubling (RFC 3262 §3) …
+  Duration prackWait = std::chrono::seconds(32);  // … until this: the call is refused with 504
   Duration registerRetry = std::chrono::seconds(5);  // a lost registration is tried again after this, then doubling …
   Duration registerRetryMax = std::chrono::minutes(5);  // … up to this
 };
@@ -66,6 +70,10 @@ struct Config {
   // tell by the To tag of a request whose dialog it is. Letters and digits.
   std::string tagPrefix;
   std::vector<std::string> allowEvents = {"talk", "hold"};
+  // Session timers (RFC 4028). The interval that we ask for, 0: none, though a far end's wish is still honoured; and
+  // the shortest that we accept (at least 90, §5).
+  std::chrono::seconds sessionExpires{1800};
+  std::chrono::seconds minSe{90};
   Timers timers;
   Limits limits;
 };
@@ -121,22 +129,36 @@ struct IncomingCall {
   std::vector<Header> extraHeaders;
   SocketAddress source;
 };
+// A call of ours that is forked has several early dialogs; `branch` numbers them from 1 in the order in which they
+// appeared (0: a response without a tag). The call goes on in one of them, which Answered names.
 struct Ringing {  // 180, or another provisional response without a body; may come several times
   CallId call{};
   int status = 180;
+  std::uint32_t branch = 0;
 };
-struct EarlyMedia {  // 183 (or 180) with a body; a fork may bring a different one later
+// 183 (or 180) with a body. Each branch has its own; an owner with one ear follows the one that spoke last.
+struct EarlyMedia {
   CallId call{};
   int status = 183;
   std::string sdp;
+  std::uint32_t branch = 0;
+  // Our INVITE had no offer, and this is the far end's, in a reliable response (RFC 3262 §5): call answerOffer() with
+  // this branch within Timers::prackWait; the answer goes into the PRACK, and Answered then has no offer any more.
+  bool isOffer = false;
+};
+struct EarlyBranchEnded {  // 199 (RFC 6228): nobody will answer there; others may
+  CallId call{};
+  std::uint32_t branch = 0;
 };
 struct Answered {
   CallId call{};
-  // Our INVITE had an offer: the answer (where the 2xx has none, the early one of the same branch).
+  // Our INVITE had an offer: the answer (where the 2xx has none, the last of the far end's in that branch). Nothing:
+  // the owner has still to answer an offer that came before in that branch.
   // Our INVITE had none: the far end's offer; the owner must call answerOffer(), its answer goes into the ACK.
   std::optional<std::string> sdp;
   bool isOffer = false;
   std::vector<Header> extraHeaders;
+  std::uint32_t branch = 0;
 };
 struct Confirmed {  // the ACK for our 2xx came; `sdp` is the answer where our 2xx made the offer
   CallId call{};
@@ -146,10 +168,24 @@ struct OfferReceived {  // re-INVITE: call answerOffer() or rejectOffer(). Nothi
                         // offer
   CallId call{};
   std::optional<std::string> sdp;
+  // It came in an UPDATE (RFC 3311) or PRACK (RFC 3262): to be answered at once, without asking a user (§5.2);
+  // withdrawn after Timers::updateWait. `sdp` is always there.
+  bool update = false;
+  // Before the call's answer, in one of its early dialogs: give `branch` to answerOffer() or rejectOffer().
+  bool early = false;
+  std::uint32_t branch = 0;
+  // The same text as the far end's last one: it refreshes the session, nothing changes.
+  bool unchanged = false;
 };
-struct OfferAnswered {  // the answer to reInvite(), or in an ACK to the offer that we made in answerOffer()
+// The answer to reInvite() or update(), or in an ACK (PRACK: `early`) to the offer that we made in answerOffer()
+// (progress()).
+struct OfferAnswered {
   CallId call{};
   std::string sdp;
+  bool early = false;
+  std::uint32_t branch = 0;
+  // Nobody had asked: a session refresh of ours, with our last text, was answered with another one than the last time.
+  bool refresh = false;
 };
 // reInvite() has come to nothing, the session is as it was. A glare (491) is retried before this comes; 491 here means
 // that the far end's own offer came first while ours waited (OfferReceived follows), or that every retry met another
@@ -157,11 +193,13 @@ struct OfferAnswered {  // the answer to reInvite(), or in an ACK to the offer t
 struct OfferFailed {
   CallId call{};
   int status = 0;
+  std::uint32_t branch = 0;
 };
 struct OfferWithdrawn {  // an OfferReceived is void: cancelled by the far end (487) or not answered by the owner in
                          // time (504)
   CallId call{};
   int status = 0;
+  std::uint32_t branch = 0;
 };
 struct InfoReceived {
   CallId call{};
@@ -190,8 +228,8 @@ struct Ended {
 };
 
 using Event = std::variant<RegistrationSucceeded, RegistrationFailed, RegistrationLost, RegistrationEnded, IncomingCall,
-                           Ringing, EarlyMedia, Answered, Confirmed, OfferReceived, OfferAnswered, OfferFailed,
-                           OfferWithdrawn, InfoReceived, InfoFailed, NotifyReceived, Ended>;
+                           Ringing, EarlyMedia, EarlyBranchEnded, Answered, Confirmed, OfferReceived, OfferAnswered,
+                           OfferFailed, OfferWithdrawn, InfoReceived, InfoFailed, NotifyReceived, Ended>;
 using Output = std::variant<Outgoing, Event>;
 
 // Totals since the start; only ever growing.
@@ -202,6 +240,7 @@ struct Counters {
   std::uint64_t strayResponses = 0;
   std::uint64_t forkedAnswersEnded = 0;  // 2xx from a second branch: ACK and BYE
   std::uint64_t glares = 0;              // 491, either way
+  std::uint64_t sessionsExpired = 0;     // ended because no refresh came or went through (RFC 4028 §10)
 };
 
 class UserAgent {
@@ -230,7 +269,11 @@ class UserAgent {
   std::expected<CallId, CommandError> invite(TimePoint now, InviteParameters parameters);
 
   // Incoming calls, before they are answered. progress() may be called with the same sdp as accept() later: the first
-  // body is the answer (or, for an INVITE without offer, nothing: then the offer goes only into the 2xx).
+  // body is the answer. For an INVITE without offer it is our offer if the caller knows 100rel (OfferAnswered with
+  // `early` brings the answer), else it is not sent: then the offer goes only into the 2xx.
+  // To a caller with 100rel a response with a body is sent reliably (RFC 3262), and once that has settled the session
+  // the sdp of accept() is not sent any more: what changes after it is for update() or reInvite(). accept() may wait in
+  // here for a PRACK; a caller that never sends it is refused (Ended, 504).
   CommandResult ring(TimePoint now, CallId call);
   CommandResult progress(TimePoint now, CallId call, std::string sdp);
   CommandResult accept(TimePoint now, CallId call, std::string sdp, std::vector<Header> extraHeaders = {});
@@ -239,12 +282,16 @@ class UserAgent {
   // Credentials for the requests that we send inside a call that came in (BYE, re-INVITE, INFO).
   CommandResult setCredentials(CallId call, Credentials credentials);
 
-  // In an established call. reInvite() without sdp asks the far end for an offer (OfferReceived follows). While an
-  // offer is pending either way these are refused with OfferPending; a 491 of the far end is retried here, with the sdp
-  // given here.
+  // In an established call. `branch` 0: the one with an offer to be answered. reInvite() without sdp asks the far end
+  // for an offer (OfferReceived follows). While an offer is pending either way these are refused with OfferPending; a
+  // 491 of the far end is retried here, with the sdp given here.
   CommandResult reInvite(TimePoint now, CallId call, std::optional<std::string> sdp);
-  CommandResult answerOffer(TimePoint now, CallId call, std::string sdp);
-  CommandResult rejectOffer(TimePoint now, CallId call, int status);
+  CommandResult answerOffer(TimePoint now, CallId call, std::string sdp, std::uint32_t branch = 0);
+  CommandResult rejectOffer(TimePoint now, CallId call, int status, std::uint32_t branch = 0);
+  // An offer by UPDATE (RFC 3311): in an established call, or before its answer in a branch whose first offer has been
+  // answered reliably. For what the far end can answer without its user. OfferAnswered or OfferFailed follows; a 491 is
+  // retried as with reInvite(). WrongState where the far end does not allow UPDATE.
+  CommandResult update(TimePoint now, CallId call, std::string sdp, std::uint32_t branch = 0);
   CommandResult sendInfo(TimePoint now, CallId call, std::string contentType, std::string body,
                          std::vector<Header> extraHeaders = {});
 
