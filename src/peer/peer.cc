@@ -85,9 +85,9 @@ class Peer::Impl {
     if (closed_) return Received::Dropped;
     switch (rtp::classify(datagram.bytes())) {
       case rtp::PacketClass::Rtp:
-        return unprotect(datagram, false);
+        return unprotect(now, datagram, false);
       case rtp::PacketClass::Rtcp:
-        return unprotect(datagram, true);
+        return unprotect(now, datagram, true);
       case rtp::PacketClass::Stun:
         return handleStun(now, datagram);
       case rtp::PacketClass::Dtls:
@@ -142,7 +142,7 @@ class Peer::Impl {
  private:
   // ---- the packet path ----
 
-  Received unprotect(Datagram& datagram, bool rtcp) {
+  Received unprotect(TimePoint now, Datagram& datagram, bool rtcp) {
     if (!validated(datagram.socket, datagram.remote)) {
       ++counters_.droppedNotValidated;
       return Received::Dropped;
@@ -154,6 +154,7 @@ class Peer::Impl {
     }
     const auto size = rtcp ? context->unprotectRtcp(datagram.bytes()) : context->unprotect(datagram.bytes());
     if (!size) return drop(size.error());
+    agent_.handleMedia(now, {datagram.socket, datagram.remote});
     if (rtcp) {
       ++counters_.rtcpReceived;
     } else {

@@ -90,6 +90,10 @@ class Agent {
 
   // A datagram for which stun::looksLikeStun() holds. True if it was meant for this agent, right or wrong.
   bool handleDatagram(TimePoint now, SocketId socket, const SocketAddress& remote, Bytes datagram);
+  // Authentic media of the peer came this way. Called for every packet.
+  void handleMedia(TimePoint now, const SelectedPair& from) {
+    if (route_ && route_->pair == from) route_->heardAt = now;
+  }
   void handleTimeout(TimePoint now);  // harmless early or late
   std::optional<Output> pollOutput();
   std::optional<TimePoint> nextTimeout() const;  // a stored value
@@ -111,7 +115,7 @@ class Agent {
     SelectedPair pair;
     std::uint64_t priority = 0;
     std::uint32_t generation = 0;
-    TimePoint heardAt;  // the last authentic message of the peer on this pair
+    TimePoint heardAt;  // the last authentic message or media of the peer on this pair
     Consent consent;
   };
   struct Retiring {  // the generation before, while its last packets may be under way

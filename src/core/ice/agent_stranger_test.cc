@@ -205,10 +205,35 @@ TEST_F(OddPeer, CandidatesThatCannotBeCheckedAreCountedAndIgnored) {
   world.tell(node, Candidate{.transport = CandidateTransport::Tcp, .address = kPeer});
   world.tell(node, Candidate{.component = 2, .address = kPeer});
   world.tell(node, Candidate{.address = at("192.0.2.1:0")});
-  world.tell(node, Candidate{.address = at("0.0.0.0:9")});
+  for (const char* nobodys :
+       {"0.0.0.0:9", "0.1.2.3:9", "224.0.0.251:5353", "239.255.0.1:9", "255.255.255.255:9", "[::]:9", "[ff02::1]:9"}) {
+    world.tell(node, Candidate{.address = at(nobodys)});
+  }
   world.run(1s);
   EXPECT_TRUE(received.empty());
-  EXPECT_EQ(agent().counters().candidatesIgnored, 5u);
+  EXPECT_EQ(agent().counters().candidatesIgnored, 4u + 7u);
+}
+
+TEST_F(OddPeer, APairOfNoHigherPriorityIsFollowedAfterASilenceAndMediaIsNone) {
+  const SocketAddress other = at("192.0.2.1:1001");
+  auto nominate = [&](const SocketAddress& from) {
+    send(from, {.controlling = 1, .useCandidate = true});
+    world.run(100ms);
+    if (stun::MessageView::parse(received.back().bytes)->messageClass() == stun::Class::Request) {
+      answer(from, theirs.password);
+    }
+    world.run(50ms);
+    return agent().selectedPair()->remote;
+  };
+  EXPECT_EQ(nominate(kPeer), kPeer);
+  for (int i = 0; i < 100; ++i) {
+    world.run(20ms);
+    agent().handleMedia(world.now(), {SocketId{0}, kPeer});
+  }
+  EXPECT_EQ(nominate(other), kPeer);
+  world.run(600ms);
+  agent().handleMedia(world.now(), {SocketId{0}, other});  // not on the selected pair: it counts for nothing
+  EXPECT_EQ(nominate(other), other);
 }
 
 TEST_F(OddPeer, FloodsOfCandidatesAndChecksAreBounded) {

@@ -31,6 +31,14 @@ std::string foundationOf(CandidateType type, const IpAddress& base, const std::o
   return std::to_string(hash);
 }
 
+// Nobody's own address, or many hosts': checks sent there at a page's word would go to strangers.
+bool isNobodysOwn(const IpAddress& address) {
+  if (address.isUnspecified()) return true;
+  const std::uint8_t first = address.bytes()[0];
+  if (address.isV6()) return first == 0xff;  // RFC 4291 §2.7
+  return first == 0 || first >= 0xe0;        // RFC 1122 §3.2.1.3; multicast, reserved and the limited broadcast address
+}
+
 }  // namespace
 
 std::uint32_t candidatePriority(CandidateType type, std::size_t preference) {
@@ -72,7 +80,7 @@ bool canPair(const IpAddress& local, const IpAddress& remote) {
 
 bool isUsable(const Candidate& candidate) {
   return candidate.transport == CandidateTransport::Udp && candidate.component == 1 && candidate.hostName.empty() &&
-         candidate.address.port != 0 && !candidate.address.ip.isUnspecified();
+         candidate.address.port != 0 && !isNobodysOwn(candidate.address.ip);
 }
 
 }  // namespace crosspoint::ice
