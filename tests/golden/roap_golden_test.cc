@@ -15,6 +15,9 @@ std::string rewritten(const std::string& text) {
   if (const auto* message = std::get_if<roap::Message>(&*body)) return roap::toPage(*message) + "\n";
   if (const auto* info = std::get_if<roap::InfoMap>(&*body)) return "mapped: " + info->content + "\n";
   if (const auto* info = std::get_if<roap::InfoPeer>(&*body)) return "unmapped: " + info->content + "\n";
+  if (const auto* transfer = std::get_if<roap::Transfer>(&*body))
+    return "transfer to " + transfer->to +
+           (transfer->replaces.empty() ? "\n" : " replacing " + transfer->replaces + "\n");
   return std::holds_alternative<roap::Bye>(*body) ? "bye\n" : "get statistics\n";
 }
 

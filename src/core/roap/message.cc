@@ -99,10 +99,10 @@ std::vector<CandidateEntry> readCandidates(const json::object& object) {
 }
 
 // A string, or what JSON says for anything else that is no structure.
-std::string scalar(const json::object& object, std::string_view key) {
+std::string scalar(const json::object& object, std::string_view key, std::string_view what) {
   const auto* value = find(object, key);
   if (!value) return {};
-  if (value->is_structured()) throw Wrong{"attacheddata has a " + std::string(key) + " that is no plain value"};
+  if (value->is_structured()) throw Wrong{std::string(what) + " has a " + std::string(key) + " that is no plain value"};
   return value->is_string() ? std::string(view(value->get_string())) : json::serialize(*value);
 }
 
@@ -116,7 +116,8 @@ std::vector<AttachedItem> readAttachedData(const json::object& object) {
     if (items.size() == kAttachedItemsMax)
       throw Wrong{"attacheddata has more than " + std::to_string(kAttachedItemsMax) + " entries"};
     if (!element.is_object()) throw Wrong{"an entry of attacheddata is no object"};
-    AttachedItem item{scalar(element.get_object(), "key"), scalar(element.get_object(), "value")};
+    const auto& entry = element.get_object();
+    AttachedItem item{scalar(entry, "key", "attacheddata"), scalar(entry, "value", "attacheddata")};
     bytes += item.key.size() + item.value.size();
     if (bytes > kAttachedBytesMax)
       throw Wrong{"attacheddata has more than " + std::to_string(kAttachedBytesMax) + " bytes"};
@@ -211,6 +212,34 @@ Message readMessage(const json::object& object) {
 
 std::unexpected<ParseError> error(std::string message) { return std::unexpected(ParseError{std::move(message)}); }
 
+Transfer readTransfer(const json::object& object) {
+  Transfer transfer{.to = scalar(object, "to", "the transfer"), .replaces = text(object, "replaces", kDialogBytesMax)};
+  if (transfer.to.empty()) throw Wrong{"a transfer needs a target"};
+  if (transfer.to.size() > kIdBytesMax) throw Wrong{"the target of the transfer is too long"};
+  return transfer;
+}
+
+// Parses one JSON object and gives it to `reader`.
+template <typename Result>
+std::expected<Result, ParseError> read(std::string_view text, Result (*reader)(const json::object&)) {
+  if (text.size() > kBodyBytesMax)
+    return error("the message has more than " + std::to_string(kBodyBytesMax) + " bytes");
+  std::array<unsigned char, 16 * 1024> room;  // most messages fit; a larger one takes what it needs from the heap
+  json::monotonic_resource memory(room.data(), room.size());
+  json::error_code wrong;
+  json::parse_options options;
+  options.max_depth = kDepthMax;
+  const auto value = json::parse(json::string_view(text.data(), text.size()), wrong, &memory, options);
+  if (wrong == json::error::too_deep) return error("the JSON is nested too deeply");
+  if (wrong) return error("the message is not well-formed JSON");
+  if (!value.is_object()) return error("the message is no JSON object");
+  try {
+    return reader(value.get_object());
+  } catch (Wrong& reason) {
+    return error(std::move(reason.message));
+  }
+}
+
 template <typename Info>
 std::expected<PageBody, ParseError> readInfo(std::string_view content) {
   if (content.size() > kInfoBytesMax)
@@ -225,24 +254,7 @@ std::string_view withoutBlanksBehind(std::string_view body) {
 
 }  // namespace
 
-std::expected<Message, ParseError> parseMessage(std::string_view text) {
-  if (text.size() > kBodyBytesMax)
-    return error("the message has more than " + std::to_string(kBodyBytesMax) + " bytes");
-  std::array<unsigned char, 16 * 1024> room;  // most messages fit; a larger one takes what it needs from the heap
-  json::monotonic_resource memory(room.data(), room.size());
-  json::error_code wrong;
-  json::parse_options options;
-  options.max_depth = kDepthMax;
-  const auto value = json::parse(json::string_view(text.data(), text.size()), wrong, &memory, options);
-  if (wrong == json::error::too_deep) return error("the JSON is nested too deeply");
-  if (wrong) return error("the message is not well-formed JSON");
-  if (!value.is_object()) return error("the message is no JSON object");
-  try {
-    return readMessage(value.get_object());
-  } catch (Wrong& reason) {
-    return error(std::move(reason.message));
-  }
-}
+std::expected<Message, ParseError> parseMessage(std::string_view text) { return read<Message>(text, readMessage); }
 
 std::expected<PageBody, ParseError> parsePageBody(std::string_view body) {
   if (body.size() > kBodyBytesMax)
@@ -250,10 +262,11 @@ std::expected<PageBody, ParseError> parsePageBody(std::string_view body) {
   if (body.starts_with("RSMP ")) return parseMessage(body.substr(5));
   if (body.starts_with("INFO-MAP ")) return readInfo<InfoMap>(body.substr(9));
   if (body.starts_with("INFO-PEER ")) return readInfo<InfoPeer>(body.substr(10));
+  if (body.starts_with("TRANSFER ")) return read<Transfer>(body.substr(9), readTransfer);
   const auto word = withoutBlanksBehind(body);
   if (word == "BYE") return Bye{};
   if (word == "GET-STATS") return GetStats{};
-  return error("the body is none of RSMP, BYE, INFO-MAP, INFO-PEER and GET-STATS");
+  return error("the body is none of RSMP, BYE, INFO-MAP, INFO-PEER, GET-STATS and TRANSFER");
 }
 
 }  // namespace crosspoint::roap

@@ -27,6 +27,7 @@ inline constexpr std::size_t kAttachedBytesMax = 32 * 1024;  // keys and values 
 inline constexpr std::size_t kIdBytesMax = 256;
 inline constexpr std::size_t kReasonBytesMax = 1'024;
 inline constexpr std::size_t kInfoBytesMax = 16 * 1024;  // INFO-MAP, INFO-PEER
+inline constexpr std::size_t kDialogBytesMax = 1'024;    // of the dialog that a TRANSFER names
 
 enum class MessageType : std::uint8_t { Offer, Answer, Ok, Error, Shutdown };
 std::string_view toString(MessageType);
@@ -98,14 +99,22 @@ struct InfoPeer {  // to be sent as SIP INFO, application/octet-stream
 struct GetStats {
   bool operator==(const GetStats&) const = default;
 };
-using PageBody = std::variant<Message, Bye, InfoMap, InfoPeer, GetStats>;
+// Extension: the far end of the call is to call somebody else instead (blind), or to take over a call of another page
+// or phone (attended), which is named as PROGRESS "answered" told it: "call-id;to-tag=…;from-tag=…".
+struct Transfer {
+  std::string to;
+  std::string replaces;  // empty: blind
+  bool operator==(const Transfer&) const = default;
+};
+using PageBody = std::variant<Message, Bye, InfoMap, InfoPeer, GetStats, Transfer>;
 
 struct ParseError {
   std::string message;  // one sentence, safe to show
   bool operator==(const ParseError&) const = default;
 };
 
-// One body that a page posted: `RSMP {json}`, `BYE`, `INFO-MAP a=1&b=2`, `INFO-PEER a=1&b=2`, `GET-STATS`.
+// One body that a page posted: `RSMP {json}`, `BYE`, `INFO-MAP a=1&b=2`, `INFO-PEER a=1&b=2`, `GET-STATS`,
+// `TRANSFER {json}`.
 std::expected<PageBody, ParseError> parsePageBody(std::string_view body);
 // The JSON alone.
 std::expected<Message, ParseError> parseMessage(std::string_view json);

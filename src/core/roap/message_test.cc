@@ -27,12 +27,20 @@ TEST(ParsePageBody, KnowsEveryBodyThatAPageSends) {
   EXPECT_TRUE(std::holds_alternative<GetStats>(parsePageBody("GET-STATS\r\n").value()));
   EXPECT_EQ(parsePageBody("INFO-MAP a=1&b=%20 x").value(), PageBody(InfoMap{"a=1&b=%20 x"}));
   EXPECT_EQ(parsePageBody("INFO-PEER a=1").value(), PageBody(InfoPeer{"a=1"}));
+  EXPECT_EQ(parsePageBody(R"(TRANSFER {"to":"1022"})").value(), PageBody(Transfer{"1022", ""}));
+  EXPECT_EQ(parsePageBody(R"(TRANSFER {"to":1022,"replaces":null})").value(), PageBody(Transfer{"1022", ""}));
+  EXPECT_EQ(parsePageBody(R"(TRANSFER {"to":"1022","replaces":"a@b;to-tag=c;from-tag=d"})").value(),
+            PageBody(Transfer{"1022", "a@b;to-tag=c;from-tag=d"}));
 }
 
 TEST(ParsePageBody, SaysWhatIsWrongWithAnythingElse) {
   for (const char* body : {"", "HELLO", "rsmp {}", "BYEBYE", "INFO-MAP"}) EXPECT_FALSE(parsePageBody(body)) << body;
   EXPECT_EQ(parsePageBody("RSMP nonsense").error().message, "the message is not well-formed JSON");
   EXPECT_FALSE(parsePageBody("INFO-PEER " + std::string(kInfoBytesMax + 1, 'x')));
+  EXPECT_EQ(parsePageBody("TRANSFER {}").error().message, "a transfer needs a target");
+  EXPECT_FALSE(parsePageBody(R"(TRANSFER {"to":[]})"));
+  EXPECT_FALSE(parsePageBody(R"(TRANSFER {"to":")" + std::string(kIdBytesMax + 1, '1') + R"("})"));
+  EXPECT_FALSE(parsePageBody(R"(TRANSFER {"to":"1","replaces":")" + std::string(kDialogBytesMax + 1, '1') + R"("})"));
   EXPECT_FALSE(parsePageBody("RSMP " + std::string(kBodyBytesMax, ' ')));
 }
 
