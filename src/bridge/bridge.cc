@@ -70,7 +70,8 @@ class Bridge::Impl {
   void handlePage(TimePoint now, PageRequest&& request) {
     std::visit(
         [&](auto& what) {
-          if constexpr (std::is_same_v<std::decay_t<decltype(what)>, PageMessage>)
+          using What = std::decay_t<decltype(what)>;
+          if constexpr (std::is_same_v<What, PageMessage> || std::is_same_v<What, SocketMessage>)
             handleMessage(now, what);
           else
             sessions_.handle(now, std::move(what));
@@ -117,6 +118,8 @@ class Bridge::Impl {
   };
 
   void handleMessage(TimePoint now, PageMessage&);
+  void handleMessage(TimePoint now, SocketMessage&);
+  void take(TimePoint now, Session&, const std::string& to, const std::string& body);
   void handleBody(TimePoint now, Session&, const std::string& to, roap::PageBody&);
   void handleBye(TimePoint now, Session&, const std::string& to);
   void startCall(TimePoint now, Session&, const std::string& to, const roap::Session::OfferReceived&);
@@ -170,19 +173,30 @@ void Bridge::Impl::handleMessage(TimePoint now, PageMessage& message) {
     return;
   }
   sessions_.seen(now, *session);
-  auto body = roap::parsePageBody(message.body);
-  if (!body) {
-    ++counters_.badMessages;
-    reply(200, body.error().message);
-    roap::Message error{.type = roap::MessageType::Error};
-    error.errorType = roap::ErrorType::Failed;
-    error.sipStatus = 400;
-    error.reason = body.error().message;
-    session->tell(roap::toPage(error), session->call != nullptr ? session->call->peerName() : "gateway");
-    return;
-  }
   reply(200, "");
-  handleBody(now, *session, message.to == session->ssid ? "self" : message.to, *body);
+  if (!message.number || session->taken.take(*message.number)) take(now, *session, message.to, message.body);
+}
+
+void Bridge::Impl::handleMessage(TimePoint now, SocketMessage& message) {
+  Session* session = sessions_.findSocket(message.socket);
+  if (session == nullptr) return;
+  sessions_.seen(now, *session);
+  if (message.acknowledged) session->queue.handleAcknowledged(*message.acknowledged);
+  if (!message.number) return;
+  sessions_.replies().push_back(
+      {.request = message.socket, .form = PageReply::Form::Frame, .taken = message.number});
+  if (session->taken.take(*message.number)) take(now, *session, message.to, message.body);
+}
+
+void Bridge::Impl::take(TimePoint now, Session& session, const std::string& to, const std::string& text) {
+  auto body = roap::parsePageBody(text);
+  if (body) return handleBody(now, session, to == session.ssid ? "self" : to, *body);
+  ++counters_.badMessages;
+  roap::Message error{.type = roap::MessageType::Error};
+  error.errorType = roap::ErrorType::Failed;
+  error.sipStatus = 400;
+  error.reason = body.error().message;
+  session.tell(roap::toPage(error), session.call != nullptr ? session.call->peerName() : "gateway");
 }
 
 void Bridge::Impl::handleBody(TimePoint now, Session& session, const std::string& to, roap::PageBody& body) {

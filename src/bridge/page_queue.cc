@@ -17,29 +17,69 @@ bool PageQueue::push(std::string body, std::string peer, Kind kind) {
 }
 
 void PageQueue::handleWait(TimePoint now, RequestId request, std::optional<std::uint64_t> acknowledged) {
-  if (poll_) reply({.request = *poll_});
+  endPoll();
+  closeSocket(kCloseTakenOver, "A poll has taken over");
   poll_ = request;
   pollEnds_ = now + hold_;
-  if (acknowledged) {
-    counts_ = true;
-    inFlight_.reset();
-    while (!messages_.empty() && messages_.front().sequence <= *acknowledged) messages_.pop_front();
-  }
+  if (acknowledged) acknowledge(*acknowledged);
   answer();
 }
 
+void PageQueue::handleSocket(RequestId request, std::uint64_t acknowledged) {
+  endPoll();
+  closeSocket(kCloseTakenOver, "A newer connection has taken over");
+  socket_ = request;
+  socketSent_ = 0;
+  acknowledge(acknowledged);
+  answer();
+}
+
+void PageQueue::handleAcknowledged(std::uint64_t acknowledged) {
+  acknowledge(acknowledged);
+  answer();
+}
+
+void PageQueue::acknowledge(std::uint64_t acknowledged) {
+  counts_ = true;
+  inFlight_.reset();
+  if (acknowledged > sent_) return;  // of another session: a client that went on at a new one
+  delivered_ = std::max(delivered_, acknowledged);
+  while (!messages_.empty() && messages_.front().sequence <= acknowledged) messages_.pop_front();
+}
+
 void PageQueue::answer() {
-  if (!poll_ || messages_.empty() || inFlight_) return;
+  if (poll_) answerPoll();
+  if (socket_) fillSocket();
+}
+
+void PageQueue::answerPoll() {
+  if (messages_.empty() || inFlight_) return;
   const Message& head = messages_.front();
   reply({.request = *poll_, .body = head.body, .peer = head.peer, .sequence = head.sequence});
   answered_ = Answered{*poll_, head.sequence};
+  sent_ = std::max(sent_, head.sequence);
   if (!counts_) inFlight_ = poll_;
   poll_.reset();
 }
 
+void PageQueue::fillSocket() {
+  std::size_t count = 0, bytes = 0;
+  for (const Message& message : messages_) {
+    bytes += message.body.size();
+    if (++count > 1 && (count > kSocketMessagesMax || bytes > kSocketBytesMax)) return;
+    if (message.sequence <= socketSent_) continue;
+    reply({.request = *socket_,
+           .body = message.body,
+           .peer = message.peer,
+           .sequence = message.sequence,
+           .form = PageReply::Form::Frame});
+    socketSent_ = message.sequence;
+    sent_ = std::max(sent_, message.sequence);
+  }
+}
+
 void PageQueue::forgetUnread() {
-  const std::uint64_t sent = answered_ ? answered_->sequence : 0;
-  while (!messages_.empty() && messages_.back().sequence > sent) {
+  while (!messages_.empty() && messages_.back().sequence > sent_) {
     messages_.pop_back();
     --lastSequence_;
   }
@@ -64,21 +104,34 @@ void PageQueue::handleDelivered(RequestId request) {
 
 void PageQueue::handleClosed(RequestId request) {
   if (poll_ == request) poll_.reset();
+  if (socket_ == request) socket_.reset();
   if (inFlight_ == request) {
     inFlight_.reset();
     answered_.reset();
+    sent_ = messages_.front().sequence - 1;
     answer();
   }
 }
 
 void PageQueue::handleTimeout(TimePoint now) {
-  if (poll_ && now >= pollEnds_) finish();
+  if (poll_ && now >= pollEnds_) endPoll();
 }
 
-void PageQueue::finish() {
+void PageQueue::finish(CloseCode code, std::string reason) {
+  endPoll();
+  closeSocket(code, std::move(reason));
+}
+
+void PageQueue::endPoll() {
   if (!poll_) return;
   reply({.request = *poll_});
   poll_.reset();
+}
+
+void PageQueue::closeSocket(CloseCode code, std::string reason) {
+  if (!socket_) return;
+  reply({.request = *socket_, .body = std::move(reason), .form = PageReply::Form::Close, .closeCode = code});
+  socket_.reset();
 }
 
 }  // namespace crosspoint::bridge

@@ -31,7 +31,7 @@ TEST_F(PageQueueTest, AMessageAnswersTheOpenPollAtOnce) {
   EXPECT_EQ(reply->request, RequestId{1});
   EXPECT_EQ(reply->body, "BYE");
   EXPECT_EQ(reply->peer, "1001");
-  EXPECT_FALSE(queue.polling());
+  EXPECT_FALSE(queue.attached());
 }
 
 TEST_F(PageQueueTest, MessagesAreDeliveredOneAReplyAndInOrder) {

@@ -36,6 +36,11 @@ int httpStatus(int sipStatus) {
   }
 }
 
+std::string welcomeText(const Session& session) {
+  return "id=" + session.ssid + "\nfeatures=" + std::string(kFeatures) +
+         "\ntaken=" + std::to_string(session.taken.largest()) + "\n";
+}
+
 char hexDigit(unsigned value) { return "0123456789abcdef"[value & 15]; }
 
 }  // namespace
@@ -80,6 +85,7 @@ Session& Sessions::make(TimePoint now, const SignIn& request) {
   session.number = ++made_;
   session.lastSeen = now;
   session.signInRequest = request.request;
+  takeFeatures(session, request.features);
   track(request.request, session);
   bySsid_.emplace(ssid, std::move(made));
   return session;
@@ -92,6 +98,7 @@ void Sessions::handle(TimePoint now, SignIn&& request) {
           "The id to sign in with is missing, too long, or has characters that are not printable");
     return;
   }
+  if (resume(now, request)) return;
   if (bySsid_.size() >= config_.sessionsMax) {
     ++counters_.limitsReached;
     reply(request.request, 503, "Too many sessions are signed in");
@@ -117,13 +124,31 @@ void Sessions::handle(TimePoint now, SignIn&& request) {
   byRegistration_[*registration] = &session;
 }
 
+// A page that has lost its network, its WebSocket or itself (a reload) goes on where it was.
+bool Sessions::resume(TimePoint now, const SignIn& request) {
+  if (request.resume.empty()) return false;
+  Session* session = find(request.resume);
+  if (session == nullptr || !session->signedIn || session->user != request.id) return false;
+  if (!session->anonymous && session->credentials.password != request.password.value_or("")) return false;
+  takeFeatures(*session, request.features);
+  reply(request.request, 200, welcomeText(*session));
+  dependencies_.log.write(LogLevel::Info, "session=" + session->ssid.substr(0, 8), "resumed as " + session->user);
+  seen(now, *session);
+  return true;
+}
+
+void Sessions::takeFeatures(Session& session, std::string_view list) {
+  const auto features = Features::parse(list);
+  session.wantsProgress |= features.progress;
+  if (features.provisional) session.roap.setProvisionalAnswers(true);
+}
+
 void Sessions::welcome(Session& session) {
   session.signedIn = true;
   ++counters_.signIns;
   if (session.signInRequest) {
-    untrack(*session.signInRequest);
-    reply(*session.signInRequest, 200, "id=" + session.ssid + "\nfeatures=ack,progress\n");
-    session.signInRequest.reset();
+    session.welcomeReply = std::exchange(session.signInRequest, {});
+    reply(*session.welcomeReply, 200, welcomeText(session));
   }
   dependencies_.log.write(LogLevel::Info, "session=" + session.ssid.substr(0, 8), "signed in as " + session.user);
   schedule(session);
@@ -137,7 +162,7 @@ void Sessions::handle(TimePoint now, const sip::RegistrationSucceeded& event) {
   // The registrar now has our binding for this DN from the new registration: the old one must not take it away.
   if (Session* other = findUser(session.user)) {
     const bool later = other->number > session.number;
-    end(now, later ? session : *other, false);
+    end(now, later ? session : *other, Binding::Leave, kCloseNoSession, "The DN has signed in elsewhere");
     if (later) return;
   }
   byUser_[session.user] = &session;
@@ -156,7 +181,7 @@ void Sessions::handle(TimePoint now, const sip::RegistrationFailed& event) {
   if (session.signInRequest) reply(*std::exchange(session.signInRequest, {}), httpStatus(event.status), text);
   byRegistration_.erase(found);
   session.registration.reset();
-  end(now, session, false);
+  end(now, session, Binding::Leave);
 }
 
 void Sessions::handle(TimePoint, const sip::RegistrationLost& event) {
@@ -172,8 +197,7 @@ void Sessions::handle(TimePoint now, Wait&& request) {
     reply(request.request, 404, "There is no such session: sign in again");
     return;
   }
-  if (request.features.find("progress") != std::string::npos) session->wantsProgress = true;
-  if (request.features.find("provisional") != std::string::npos) session->roap.setProvisionalAnswers(true);
+  takeFeatures(*session, request.features);
   track(request.request, *session);
   session->queue.handleWait(now, request.request, request.acknowledged);
   seen(now, *session);
@@ -181,7 +205,27 @@ void Sessions::handle(TimePoint now, Wait&& request) {
 
 void Sessions::handle(TimePoint now, SignOut&& request) {
   reply(request.request, 200, "");
-  if (Session* session = find(request.ssid)) end(now, *session, true);
+  if (Session* session = find(request.ssid)) end(now, *session, Binding::Remove, kCloseSignedOut, "Signed out");
+}
+
+void Sessions::handle(TimePoint now, SocketOpen&& request) {
+  Session* session = find(request.ssid);
+  if (session == nullptr || !session->signedIn) {
+    replies_.push_back({.request = request.socket,
+                        .body = "There is no such session: sign in again",
+                        .form = PageReply::Form::Close,
+                        .closeCode = kCloseNoSession});
+    return;
+  }
+  takeFeatures(*session, request.features);
+  track(request.socket, *session);
+  session->queue.handleSocket(request.socket, request.acknowledged.value_or(0));
+  seen(now, *session);
+}
+
+Session* Sessions::findSocket(RequestId socket) {
+  const auto found = byRequest_.find(socket);
+  return found == byRequest_.end() ? nullptr : found->second;
 }
 
 void Sessions::track(RequestId request, Session& session) {
@@ -201,9 +245,10 @@ Session* Sessions::untrack(RequestId request) {
 void Sessions::handleClosed(TimePoint now, RequestId request) {
   Session* session = untrack(request);
   if (session == nullptr) return;
-  if (session->signInRequest == request) {
+  // The page never learned its SSID, and tries elsewhere: it must not ring here too.
+  if (session->signInRequest == request || session->welcomeReply == request) {
     session->signInRequest.reset();
-    end(now, *session, true);
+    end(now, *session, Binding::Remove);
     return;
   }
   session->queue.handleClosed(request);
@@ -213,19 +258,21 @@ void Sessions::handleClosed(TimePoint now, RequestId request) {
 void Sessions::handleDelivered(TimePoint now, RequestId request) {
   Session* session = untrack(request);
   if (session == nullptr) return;
+  if (session->welcomeReply == request) session->welcomeReply.reset();
   session->queue.handleDelivered(request);
-  seen(now, *session);
+  session->lastSeen = now;
+  schedule(*session);
 }
 
 void Sessions::handleTimeout(TimePoint now) {
   while (const auto due = deadlines_.take(now)) {
     Session& session = **due;
     session.queue.handleTimeout(now);
-    const bool silent = !session.queue.polling() && now - session.lastSeen >= config_.sessionTimeout;
+    const bool silent = !session.queue.attached() && now - session.lastSeen >= config_.sessionTimeout;
     if (silent && (session.call == nullptr || !session.call->mediaFlows(now))) {
       ++counters_.sessionsExpired;
       dependencies_.log.write(LogLevel::Info, "session=" + session.ssid.substr(0, 8), "expired: it has not polled");
-      end(now, session, true);
+      end(now, session, Binding::Remove);
       continue;
     }
     if (silent) session.lastSeen = now;
@@ -235,22 +282,23 @@ void Sessions::handleTimeout(TimePoint now) {
 
 void Sessions::seen(TimePoint now, Session& session) {
   session.lastSeen = now;
+  session.welcomeReply.reset();  // whoever knows the SSID has read it
   schedule(session);
 }
 
 void Sessions::schedule(Session& session) {
   auto next = session.queue.nextTimeout();
-  if (!session.queue.polling()) next = session.lastSeen + config_.sessionTimeout;
+  if (!session.queue.attached()) next = session.lastSeen + config_.sessionTimeout;
   deadlines_.set(&session, next);
 }
 
-void Sessions::end(TimePoint now, Session& session, bool unregister) {
-  session.queue.finish();
+void Sessions::end(TimePoint now, Session& session, Binding binding, CloseCode code, const std::string& reason) {
+  session.queue.finish(code, reason);
   if (session.signInRequest)
     reply(*session.signInRequest, 503, "The sign-in came to nothing: another one took its place, or the gateway stops");
   if (session.registration) {
     byRegistration_.erase(*session.registration);
-    if (unregister) {
+    if (binding == Binding::Remove) {
       static_cast<void>(agent_.unregister(now, *session.registration));
     } else {
       static_cast<void>(agent_.forget(*session.registration));
@@ -266,7 +314,9 @@ void Sessions::end(TimePoint now, Session& session, bool unregister) {
 }
 
 void Sessions::signOutAll(TimePoint now) {
-  while (!bySsid_.empty()) end(now, *bySsid_.begin()->second, true);
+  while (!bySsid_.empty()) {
+    end(now, *bySsid_.begin()->second, Binding::Remove, kCloseStopping, "The gateway stops");
+  }
 }
 
 Session* Sessions::find(std::string_view ssid) {

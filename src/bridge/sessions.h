@@ -21,6 +21,7 @@
 #include "bridge/deadlines.h"
 #include "bridge/page.h"
 #include "bridge/page_queue.h"
+#include "bridge/taken_numbers.h"
 #include "core/roap/session.h"
 #include "core/sip/user_agent.h"
 
@@ -41,11 +42,13 @@ struct Session {
   bool anonymous = false;
   sip::Credentials credentials;
   PageQueue queue;
+  TakenNumbers taken;  // of the page's numbered messages
   bool wantsProgress = false;
   std::optional<sip::RegistrationId> registration;
   bool signedIn = false;
   std::optional<RequestId> signInRequest;  // not answered yet; one of `requests`
-  std::vector<RequestId> requests;         // open ones, and those whose reply is being written
+  std::optional<RequestId> welcomeReply;   // being written, and the page has not shown yet that it has read it
+  std::vector<RequestId> requests;         // open ones, those whose reply is being written, sockets
   std::uint64_t number = 0;                // counts sign-ins: of two sessions the one with the larger is the later
   TimePoint lastSeen{};
   roap::Session roap;
@@ -72,6 +75,9 @@ class Sessions {
   void handle(TimePoint now, SignIn&&);
   void handle(TimePoint now, Wait&&);
   void handle(TimePoint now, SignOut&&);
+  void handle(TimePoint now, SocketOpen&&);
+  // The session whose socket this is; nothing: the socket is being closed.
+  Session* findSocket(RequestId socket);
   void handleClosed(TimePoint now, RequestId);
   void handleDelivered(TimePoint now, RequestId);
   void handle(TimePoint now, const sip::RegistrationSucceeded&);
@@ -96,7 +102,11 @@ class Sessions {
   Session& make(TimePoint now, const SignIn&);
   void welcome(Session&);
   void reply(RequestId, int status, std::string body);
-  void end(TimePoint now, Session&, bool unregister);
+  bool resume(TimePoint now, const SignIn&);
+  void takeFeatures(Session&, std::string_view features);
+  enum class Binding : std::uint8_t { Remove, Leave };  // at the registrar
+  void end(TimePoint now, Session&, Binding, CloseCode = kCloseNoSession,
+           const std::string& reason = "The session has ended: sign in again");
   void schedule(Session&);
   void track(RequestId, Session&);
   Session* untrack(RequestId);

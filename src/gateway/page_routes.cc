@@ -19,6 +19,8 @@ bool looksAnonymous(std::string_view id) {
 Routed signIn(const http::Request& request, bridge::RequestId number, const Configuration::Auth& auth) {
   bridge::SignIn signIn{.request = number};
   if (request.method == "POST") {
+    signIn.features = http::queryValue(request.query, "features").value_or("");
+    signIn.resume = http::queryValue(request.query, "resume").value_or("");
     const auto colon = request.body.find(':');
     signIn.id = request.body.substr(0, colon);
     if (colon != std::string::npos) signIn.password = request.body.substr(colon + 1);
@@ -36,17 +38,26 @@ Routed signIn(const http::Request& request, bridge::RequestId number, const Conf
   return signIn;
 }
 
+std::optional<std::uint64_t> numberOf(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, value);
+  if (parsed.ec != std::errc{} || parsed.ptr != end) return std::nullopt;
+  return value;
+}
+
+// False: it is there and no number.
+bool takeNumber(const http::Request& request, std::string_view name, std::optional<std::uint64_t>& into) {
+  const auto text = http::queryValue(request.query, name);
+  if (text) into = numberOf(*text);
+  return !text || into;
+}
+
 Routed wait(const http::Request& request, bridge::RequestId number) {
   auto ssid = http::queryValue(request.query, "id");
   if (!ssid) return refusal(400, "id=<SSID> is missing");
   bridge::Wait wait{.request = number, .ssid = std::move(*ssid)};
-  if (const auto acknowledged = http::queryValue(request.query, "ack")) {
-    std::uint64_t value = 0;
-    const auto* end = acknowledged->data() + acknowledged->size();
-    const auto parsed = std::from_chars(acknowledged->data(), end, value);
-    if (parsed.ec != std::errc{} || parsed.ptr != end) return refusal(400, "ack is not a number");
-    wait.acknowledged = value;
-  }
+  if (!takeNumber(request, "ack", wait.acknowledged)) return refusal(400, "ack is not a number");
   wait.features = http::queryValue(request.query, "features").value_or("");
   return wait;
 }
@@ -55,7 +66,9 @@ Routed message(const http::Request& request, bridge::RequestId number) {
   auto from = http::queryValue(request.query, "from");
   auto to = http::queryValue(request.query, "to");
   if (!from || !to) return refusal(400, "from=<SSID> and to=<peer> are needed");
-  return bridge::PageMessage{.request = number, .ssid = std::move(*from), .to = std::move(*to), .body = request.body};
+  bridge::PageMessage message{.request = number, .ssid = std::move(*from), .to = std::move(*to), .body = request.body};
+  if (!takeNumber(request, "n", message.number)) return refusal(400, "n is not a number");
+  return message;
 }
 
 Routed signOut(const http::Request& request, bridge::RequestId number) {

@@ -52,6 +52,22 @@ TEST(PageRoutes, APostedSignInIsSplitAtTheFirstColonAndNotDecoded) {
   EXPECT_FALSE(page<bridge::SignIn>(post("/sign_in", "", "1020")).password);
 }
 
+TEST(PageRoutes, APostedSignInSaysWhatItUnderstandsAndWhatItWantsToResume) {
+  const auto signIn = page<bridge::SignIn>(post("/sign_in", "features=ack,progress&resume=S00abc", "1020:undefined"));
+  EXPECT_EQ(signIn.features, "ack,progress");
+  EXPECT_EQ(signIn.resume, "S00abc");
+  const auto plain = page<bridge::SignIn>(get("/sign_in", "features=ack"));
+  EXPECT_EQ(plain.id, "features=ack") << "a GET has nothing but its id";
+  EXPECT_EQ(plain.features, "");
+}
+
+TEST(PageRoutes, AMessageMayBeNumbered) {
+  EXPECT_FALSE(page<bridge::PageMessage>(post("/message", "from=S00abc&to=1", "BYE")).number);
+  EXPECT_EQ(page<bridge::PageMessage>(post("/message", "from=S00abc&to=1&n=7", "BYE")).number, 7U);
+  EXPECT_EQ(statusOf(post("/message", "from=S00abc&to=1&n=", "BYE")), 400);
+  EXPECT_EQ(statusOf(post("/message", "from=S00abc&to=1&n=-1", "BYE")), 400);
+}
+
 TEST(PageRoutes, WaitTakesAcknowledgementAndFeatures) {
   const auto plain = page<bridge::Wait>(get("/wait", "id=S00abc"));
   EXPECT_EQ(plain.ssid, "S00abc");
