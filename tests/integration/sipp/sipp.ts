@@ -1,0 +1,88 @@
+// Runs a script as sipp, which stands for the SIP server of the gateway under test.
+import { readFileSync, existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Gateway, merge, type Configuration } from '../support/gateway';
+import { freePorts } from '../support/ports';
+import { Program, scratchFolder } from '../support/program';
+import { until } from '../support/wait';
+import { callee, type Script } from './script';
+import { WirePage, type SignIn } from './wire_page';
+
+const kScenarioSeconds = 30;
+
+export interface Far {
+  done(): Promise<void>; // the script has come to its end; fails with what sipp has seen
+}
+export interface BenchOptions {
+  transport?: 'udp' | 'tcp';
+  configuration?: Configuration;
+}
+
+/** A gateway, and the port on which its SIP server is to be found: sipp takes it, scenario after scenario. */
+export class Bench {
+  private readonly folder = scratchFolder('sipp');
+  private readonly programs: Program[] = [];
+  private readonly pages: WirePage[] = [];
+  private runs = 0;
+
+  private constructor(
+    readonly gateway: Gateway,
+    readonly port: number,
+    private readonly transport: 'udp' | 'tcp',
+  ) {}
+
+  static async start(options: BenchOptions = {}): Promise<Bench> {
+    const port = await freePorts(1);
+    const transport = options.transport ?? 'udp';
+    const sip: Configuration = { sip: { server: `sip:127.0.0.1:${port};transport=${transport}`, ...kQuiet } };
+    return new Bench(await Gateway.start(merge(sip, options.configuration ?? {})), port, transport);
+  }
+
+  /** Starts sipp with this script. A callee is ready to be called when this returns. */
+  async far(script: Script, name = 'scenario'): Promise<Far> {
+    const run = join(this.folder, `${++this.runs}`);
+    writeFileSync(`${run}.xml`, script.xml(name));
+    const remote = script.role === 'caller' ? [this.gateway.sip] : [];
+    const program = new Program('sipp', 'sipp', [
+      ...remote,
+      ...['-sf', `${run}.xml`, '-i', '127.0.0.1', '-p', String(this.port), '-t', this.transport === 'tcp' ? 't1' : 'u1', '-m', '1', '-l', '1', '-nostdin'],
+      ...['-timeout', String(kScenarioSeconds), '-timeout_error', '-recv_timeout', String((kScenarioSeconds - 5) * 1_000), '-default_behaviors', 'none'],
+      ...['-trace_err', '-error_file', `${run}.errors`, '-trace_msg', '-message_file', `${run}.messages`],
+    ]);
+    this.programs.push(program);
+    if (script.role === 'callee') await until('sipp listens', () => listens(this.transport, this.port));
+    return {
+      done: async () => {
+        const { code } = await program.exited;
+        if (code !== 0) throw new Error(`sipp ended with ${code}\n${program.log.slice(-2_000)}\n${read(`${run}.errors`)}\n${read(`${run}.messages`).slice(-6_000)}`);
+      },
+    };
+  }
+
+  /** A page that is signed in: anonymously, or as this DN with sipp as its registrar. */
+  async page(options: SignIn = {}): Promise<WirePage> {
+    const registered = options.dn === undefined ? undefined : await this.far(registrar());
+    const page = await WirePage.signIn(this.gateway, options);
+    await registered?.done();
+    this.pages.push(page);
+    return page;
+  }
+
+  async stop(): Promise<void> {
+    for (const page of this.pages) page.leave();
+    for (const program of this.programs) await program.stop('SIGKILL');
+    await this.gateway.program.stop('SIGKILL'); // nobody is there any more to answer its last requests
+  }
+}
+
+/** Nothing that a scenario has not asked for. */
+const kQuiet: Record<string, string | number> = {};
+
+const registrar = (): Script => callee().receive('REGISTER').reply(200, { headers: ['Expires: 3600'] });
+/** Is the port of 127.0.0.1 bound (UDP) or listened on (TCP)? */
+function listens(transport: 'udp' | 'tcp', port: number): boolean {
+  const address = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')} `;
+  return read(`/proc/net/${transport}`).split('\n').some((line) => line.includes(address) && (transport === 'udp' || / 0A /.test(line)));
+}
+
+const read = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
