@@ -125,6 +125,7 @@ struct Message {
   std::optional<SessionExpires> sessionExpires;
   std::optional<std::uint32_t> minSe;
   std::vector<Reason> reasons;
+  std::optional<bool> referSub;  // Refer-Sub (RFC 4488)
 
   std::string contentType;  // "application/sdp", parameters included
   std::string body;
@@ -136,8 +137,13 @@ struct Request : Message {
   std::vector<NameAddr> routes;  // top first
   std::vector<Authorization> authorizations;
   std::optional<RAck> rack;
+  // `referTo` keeps the URI's headers ("?Replaces=…"), escapes as written. A Refer-To whose URI is none of those that
+  // Uri can hold: `referTo` is empty and `referToUnknown` is set.
   std::optional<NameAddr> referTo, referredBy;
+  bool referToUnknown = false;
+  // Replaces (RFC 3891). `replacesBad`: there are several, one that cannot be read, or one beside a Join (RFC 3911).
   std::optional<Replaces> replaces;
+  bool replacesBad = false;
   std::string event;  // Event of NOTIFY and SUBSCRIBE, parameters included ("talk", "refer;id=2")
   std::string subscriptionState;
 };
@@ -148,7 +154,8 @@ struct Response : Message {
   std::vector<Challenge> challenges;
   std::vector<std::string> unsupported;
   std::optional<std::uint32_t> minExpires;
-  std::optional<std::uint32_t> rseq;  // RFC 3262 §7.1
+  std::optional<std::uint32_t> rseq;    // RFC 3262 §7.1
+  std::vector<NameAddr> serviceRoutes;  // Service-Route of a 2xx to REGISTER (RFC 3608), top first
 };
 
 // Numbers of client transactions are chosen by core/sip and never used twice by one UserAgent. Numbers of server

@@ -470,6 +470,17 @@ CommandResult UserAgent::sendInfo(TimePoint now, CallId call, std::string conten
   return impl_->command(
       call, [&](Call& c) { return c.sendInfo(now, std::move(contentType), std::move(body), std::move(extraHeaders)); });
 }
+CommandResult UserAgent::refer(TimePoint, CallId, std::string, std::optional<Replaces>) {
+  return std::unexpected(CommandError::WrongState);
+}
+CommandResult UserAgent::acceptRefer(TimePoint, CallId, ReferId) { return std::unexpected(CommandError::WrongState); }
+CommandResult UserAgent::notifyRefer(TimePoint, CallId, ReferId, int, std::string) {
+  return std::unexpected(CommandError::WrongState);
+}
+CommandResult UserAgent::rejectRefer(TimePoint, CallId, ReferId, int) {
+  return std::unexpected(CommandError::WrongState);
+}
+std::optional<Replaces> UserAgent::dialogOf(CallId) const { return std::nullopt; }
 CommandResult UserAgent::hangUp(TimePoint now, CallId call, std::optional<Reason> reason) {
   return impl_->command(call, [&](Call& c) { return c.hangUp(now, std::move(reason)); });
 }

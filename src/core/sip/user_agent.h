@@ -31,6 +31,7 @@ namespace crosspoint::sip {
 
 enum class CallId : std::uint64_t {};          // not the Call-ID header; never used twice by one UserAgent
 enum class RegistrationId : std::uint64_t {};  // likewise
+enum class ReferId : std::uint64_t {};         // of a REFER of a far end; likewise
 
 struct Credentials {
   std::string user;  // empty: challenges are not answered
@@ -49,6 +50,11 @@ struct Timers {
   Duration updateWait = std::chrono::seconds(16);
   Duration t1 = std::chrono::milliseconds(500);   // reliable provisional responses: repeated, doubling (RFC 3262 §3) …
   Duration prackWait = std::chrono::seconds(32);  // … until this: the call is refused with 504
+  // REFER (RFC 3515). One of a far end that the owner does not answer: refused with 603. Below 64*T1.
+  Duration referWait = std::chrono::seconds(10);
+  // How long a transfer may take, either way: longer than an INVITE may ring. Then it counts as failed with 408.
+  Duration referMax = std::chrono::minutes(4);
+  Duration referLinger = std::chrono::seconds(32);   // NOTIFYs of our REFER are still answered after the call's end
   Duration registerRetry = std::chrono::seconds(5);  // a lost registration is tried again after this, then doubling …
   Duration registerRetryMax = std::chrono::minutes(5);  // … up to this
 };
@@ -59,17 +65,26 @@ struct Limits {
   std::size_t registrations = 20000;
   std::size_t requestsPerCall = 16;  // of ours, unanswered, in one dialog
   std::size_t earlyDialogsPerCall = 16;
+  std::size_t redirectsPerCall = 5;  // contacts of 3xx responses that one call tries (RFC 3261 §8.1.3.4)
+  // REGISTERs when a server that was away comes back: no more in a second, or it would be away again.
+  std::size_t registersPerSecond = 500;
 };
 
 struct Config {
-  Uri contact;         // our host, port and ";transport="; the user part is filled in per DN
-  Uri server;          // registrar and outbound proxy: every request outside a dialog goes there
+  Uri contact;  // our host, port and ";transport="; the user part is filled in per DN
+  Uri server;   // registrar, and outbound proxy where none is named: requests outside dialogs go there
+  // Empty: `server` does it. Else requests outside dialogs go there with a Route header that names it (";lr" is added
+  // where it lacks; RFC 3261 §8.1.2), while Request-URI, From and To keep the domain.
+  Uri outboundProxy;
   std::string domain;  // right of the @ in From, To and Request-URI; empty: the server's host and port
   std::string userAgent = "Crosspoint";
   // Every Call-ID and tag that this engine makes begins with it, so that a receiver that serves several workers can
   // tell by the To tag of a request whose dialog it is. Letters and digits.
   std::string tagPrefix;
   std::vector<std::string> allowEvents = {"talk", "hold"};
+  // A 300, 301 or 302 to an INVITE: its contacts are tried in order, by way of the same first hop.
+  bool followRedirects = true;
+  Duration optionsInterval{0};  // OPTIONS to `server` this often (ServerReachable); 0: never
   // Session timers (RFC 4028). The interval that we ask for, 0: none, though a far end's wish is still honoured; and
   // the shortest that we accept (at least 90, §5).
   std::chrono::seconds sessionExpires{1800};
@@ -98,9 +113,19 @@ struct InviteParameters {
   Credentials credentials;
   std::optional<std::string> sdp;  // nothing: the far end makes the offer in its 2xx
   std::vector<Header> extraHeaders;
+  std::optional<Replaces> replaces;    // the far end's call that this one takes the place of (RFC 3891)
+  std::optional<NameAddr> referredBy;  // who asked for it by REFER (RFC 3892)
 };
 
 // ---- Events ----
+
+// The server did not answer an OPTIONS, or with 408 or 503 (false); it answers again (true). At first it counts as
+// reachable. When it comes back every registration is renewed, the lost ones first, at Limits::registersPerSecond: it
+// may have forgotten them.
+struct ServerReachable {
+  bool reachable = false;
+  int status = 0;  // of the answer; 408 and 503 may be our own finding
+};
 
 struct RegistrationSucceeded {  // the first time, and again after RegistrationLost; a plain refresh is silent
   RegistrationId id{};
@@ -128,6 +153,11 @@ struct IncomingCall {
   std::optional<std::string> sdp;  // nothing: we are to make the offer in accept()
   std::vector<Header> extraHeaders;
   SocketAddress source;
+  // The call of this UserAgent, live when this event arises, whose place this one is to take (RFC 3891): accept() it
+  // for that call's owner, whoever `toUser` is, and hangUp() that one then; or reject() it. With a dead one, or one of
+  // nobody's, no event comes: the far end gets 481 (603, 486) at once.
+  std::optional<CallId> replaces;
+  std::optional<NameAddr> referredBy;
 };
 // A call of ours that is forked has several early dialogs; `branch` numbers them from 1 in the order in which they
 // appeared (0: a response without a tag). The call goes on in one of them, which Answered names.
@@ -210,6 +240,24 @@ struct NotifyReceived {  // in the call's dialog, `event` without parameters ("t
   CallId call{};
   std::string event, contentType, body;
 };
+// How our REFER fares: progress (1xx) and, once, the result (`final`), as the far end's NOTIFYs tell it or its refusal
+// of the REFER. 200 to 299: the far end has reached its new partner, and the owner may hang up. Nothing comes after
+// Ended. A `final` with a status below 200: the far end has stopped telling, the outcome is not known.
+struct ReferProgress {
+  CallId call{};
+  int status = 0;
+  std::string reason;
+  bool final = false;
+};
+// The far end asks us to call somebody else (RFC 3515): acceptRefer() or rejectRefer() within Timers::referWait. One at
+// a time in a call.
+struct ReferReceived {
+  CallId call{};
+  ReferId refer{};
+  Uri target;                          // without headers
+  std::optional<Replaces> replaces;    // for InviteParameters::replaces: an attended transfer
+  std::optional<NameAddr> referredBy;  // for InviteParameters::referredBy
+};
 struct InfoFailed {  // the far end refused our INFO or never answered it; the call goes on
   CallId call{};
   int status = 0;
@@ -220,8 +268,9 @@ struct Ended {
   CallId call{};
   // The final SIP status where one ended the call; 408, 481, 503 may be our own finding. 0: ended by hangUp() or a BYE.
   int status = 0;
-  std::string reason;       // reason phrase, or the text of the Reason header
-  std::uint32_t cause = 0;  // cause of the far end's Reason header (SIP or Q.850), 0: none
+  std::string reason;           // reason phrase, or the text of the Reason header
+  std::uint32_t cause = 0;      // cause of the far end's Reason header (SIP or Q.850), 0: none
+  std::vector<Reason> reasons;  // all of the far end's Reason headers
   bool byRemote = false;
   CallPhase phase = CallPhase::Setup;
   std::vector<NameAddr> redirectTo;  // the contacts of a 3xx
@@ -229,7 +278,8 @@ struct Ended {
 
 using Event = std::variant<RegistrationSucceeded, RegistrationFailed, RegistrationLost, RegistrationEnded, IncomingCall,
                            Ringing, EarlyMedia, EarlyBranchEnded, Answered, Confirmed, OfferReceived, OfferAnswered,
-                           OfferFailed, OfferWithdrawn, InfoReceived, InfoFailed, NotifyReceived, Ended>;
+                           OfferFailed, OfferWithdrawn, InfoReceived, InfoFailed, NotifyReceived, ReferProgress,
+                           ReferReceived, ServerReachable, Ended>;
 using Output = std::variant<Outgoing, Event>;
 
 // Totals since the start; only ever growing.
@@ -240,6 +290,7 @@ struct Counters {
   std::uint64_t strayResponses = 0;
   std::uint64_t forkedAnswersEnded = 0;  // 2xx from a second branch: ACK and BYE
   std::uint64_t glares = 0;              // 491, either way
+  std::uint64_t redirects = 0;           // contacts of a 3xx that were tried
   std::uint64_t sessionsExpired = 0;     // ended because no refresh came or went through (RFC 4028 §10)
 };
 
@@ -294,6 +345,20 @@ class UserAgent {
   CommandResult update(TimePoint now, CallId call, std::string sdp, std::uint32_t branch = 0);
   CommandResult sendInfo(TimePoint now, CallId call, std::string contentType, std::string body,
                          std::vector<Header> extraHeaders = {});
+
+  // Transfer, in an established call. `to` as in InviteParameters. Asks the far end to call `to`, with `replaces` (of
+  // that callee's point of view: dialogOf() our call with it) in place of another call: RFC 3515, RFC 5589.
+  // ReferProgress follows. TooMany while one is under way.
+  CommandResult refer(TimePoint now, CallId call, std::string to, std::optional<Replaces> replaces = {});
+  // A ReferReceived. After acceptRefer() the far end wants to know: notifyRefer() with 1xx, and once with the result
+  // (200 to 699), within Timers::referMax. notifyRefer() works on a call that has ended meanwhile as well, as long as
+  // the far end may be told: a transferor may hang up at once. WrongState: no such REFER, or none in that state.
+  CommandResult acceptRefer(TimePoint now, CallId call, ReferId refer);
+  CommandResult notifyRefer(TimePoint now, CallId call, ReferId refer, int status, std::string reason = {});
+  CommandResult rejectRefer(TimePoint now, CallId call, ReferId refer, int status);
+  // The dialog of a call as its far end must find it named in a Replaces header (RFC 3891 §3). Nothing without one that
+  // is confirmed, or that has ended.
+  std::optional<Replaces> dialogOf(CallId call) const;
 
   // Ends the call in whatever state it is: by CANCEL, BYE or 480 (reject() chooses another). Works on every live call.
   // `Ended` comes at once; what SIP still has to exchange (the answer to the BYE, a 200 that crosses the CANCEL) is
