@@ -1,17 +1,29 @@
-// Page to page through the SIP server, with video; page to itself; page to the embedded server's echo.
+// Page to page through the SIP server, with video; page to itself; page to the embedded server's echo: our own client in both
+// browsers and the clients in the field, with each other.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { videoIn, waitForFrames, waitForSilence, waitForTone } from './support/browser';
+import { failure, kFieldNew, kFieldOld, kFirefox, kGrtc, type Contender } from './support/contenders';
 import { RawClient } from './support/raw_client';
 import { World } from './support/world';
 
 const kLeft = 600;
 const kRight = 1_500;
 
-describe('browsers', () => {
+const pairs: [string, string, Contender, Contender][] = (
+  [
+    [kGrtc, kGrtc],
+    [kGrtc, kFirefox],
+    [kFirefox, kFieldNew],
+    [kFieldOld, kFieldNew],
+    [kFieldNew, kFieldOld],
+  ] as const
+).map(([left, right]) => [left.name, right.name, left, right]);
+
+describe.each(pairs)('%s and %s', (_left, _right, leftContender, rightContender) => {
   let world: World;
 
   beforeAll(async () => {
-    world = await World.start({ tones: [kLeft, kRight] });
+    world = await World.start({ tones: [kLeft, kRight], contenders: [leftContender, rightContender] });
   });
   afterEach(() => world?.clear());
   afterAll(() => world?.stop());
@@ -73,7 +85,7 @@ describe('browsers', () => {
     const left = await world.party({ dn: '1001' });
     for (const name of [id, guest.ssid]) {
       await left.call(name);
-      expect(await left.waitFor('onGatewayError')).toMatchObject({ sipStatus: 404 });
+      expect(await left.waitFor('onGatewayError')).toMatchObject(failure(left.client, 404, 'REFUSED'));
       await left.waitFor('onPeerClosing');
     }
   });

@@ -1,20 +1,26 @@
-// Hold and resume, from the page and from the phone: the tones stop and come back, and nothing else changes.
+// Hold and resume, from the page and from the phone, with each client: the tones stop and come back, and nothing else changes.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Phone } from './support/baresip';
 import { waitForSilence, waitForTone } from './support/browser';
+import { kContenders, kGrtc, type Contender } from './support/contenders';
 import type { WebParty } from './support/web_party';
 import { World, type ServerKind } from './support/world';
 
 const kPage = 600;
 const kPhone = 1_000;
 
-describe.each<ServerKind>(['embedded', 'kamailio'])('hold and resume, SIP server: %s', (server) => {
+const scenarios: [string, ServerKind, Contender][] = [
+  ...kContenders.map((contender): [string, ServerKind, Contender] => [contender.name, 'embedded', contender]),
+  [kGrtc.name, 'kamailio', kGrtc],
+];
+
+describe.each(scenarios)('hold and resume, %s, SIP server: %s', (_, server, contender) => {
   let world: World;
   let page: WebParty;
   let phone: Phone;
 
   beforeAll(async () => {
-    world = await World.start({ server, tones: [kPage] });
+    world = await World.start({ server, tones: [kPage], contenders: [contender] });
     [page, phone] = await Promise.all([world.party({ dn: '1001' }), world.phone('2001', kPhone)]);
     await page.call('2001');
     await phone.waitFor('CALL_INCOMING');
@@ -37,7 +43,7 @@ describe.each<ServerKind>(['embedded', 'kamailio'])('hold and resume, SIP server
     }
   });
 
-  it('the page keeps its connection when it holds and resumes', async () => {
+  it.runIf(contender.client === 'grtc')('the page keeps its connection when it holds and resumes', async () => {
     const connections = (): Promise<unknown> => page.page.evaluate('window.probe.connections.length');
     await page.evaluate('client.setRenewSessionOnNeed(false)');
     const before = await connections();

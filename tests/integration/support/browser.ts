@@ -1,70 +1,86 @@
-// A Chromium of its own for each party of a call: its fake microphone plays that party's tone.
+// A browser for each party of a call, whose fake microphone plays that party's tone; and what its pages hear and see.
+//
+// Starting one takes seconds, so a browser that is stopped waits for the next test that wants its kind and tone. Each
+// test has a context of its own in it: nothing of a page before is left but the program.
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
-import { scratchFolder } from './program';
-import { plays, writeTone, type Tone } from './tone';
+import { startChromium } from './chromium';
+import { startFirefox } from './firefox';
+import type { BrowserKind, TestPage } from './test_page';
+import { plays, type Tone } from './tone';
 import { kDeadline, until } from './wait';
 
 const kProbe = readFileSync(new URL('probe.js', import.meta.url), 'utf8');
 
-const kFlags = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--use-fake-device-for-media-stream',
-  '--use-fake-ui-for-media-stream',
-  '--autoplay-policy=no-user-gesture-required',
-  '--allow-loopback-in-peer-connection',
-  '--disable-features=WebRtcHideLocalIpsWithMdns',
-];
+export type { BrowserKind, TestPage } from './test_page';
 
 export interface BrowserOptions {
   tone: number; // Hz that its microphone hears
+  kind?: BrowserKind;
 }
 
-export class TestBrowser {
+/** What pages complained about. */
+export interface Reports {
+  readonly errors: string[];
+  readonly console: string[];
+}
+
+export interface NativeContext {
+  open(url: string): Promise<TestPage>;
+  close(): Promise<void>;
+}
+export interface NativeBrowser {
+  version(): Promise<string>;
+  context(reports: Reports): Promise<NativeContext>;
+  stop(): Promise<void>;
+}
+
+// The pool outlives a test file: all files run in one process.
+interface Pool {
+  crosspointIdleBrowsers?: Map<string, NativeBrowser[]>;
+}
+const idle = ((globalThis as Pool).crosspointIdleBrowsers ??= new Map<string, NativeBrowser[]>());
+const kIdleMax = 6; // programs that wait; the machine has little memory
+
+export class TestBrowser implements Reports {
   readonly errors: string[] = []; // uncaught in any page
   readonly console: string[] = [];
+  private context: NativeContext | undefined;
 
   private constructor(
-    private readonly browser: Browser,
-    private readonly context: BrowserContext,
+    private readonly browser: NativeBrowser,
+    readonly kind: BrowserKind,
     readonly tone: number,
   ) {}
 
-  static async start({ tone }: BrowserOptions): Promise<TestBrowser> {
-    const microphone = join(scratchFolder('browser'), 'microphone.wav');
-    writeTone(microphone, tone);
-    const browser = await chromium.launch({
-      executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
-      headless: true,
-      args: [...kFlags, `--use-file-for-fake-audio-capture=${microphone}`],
-    });
-    const context = await browser.newContext({ permissions: ['microphone', 'camera'] });
-    await context.addInitScript(kProbe);
-    return new TestBrowser(browser, context, tone);
+  static async start({ tone, kind = 'chromium' }: BrowserOptions): Promise<TestBrowser> {
+    const waiting = idle.get(`${kind} ${tone}`)?.pop();
+    const browser = waiting ?? (await (kind === 'firefox' ? startFirefox : startChromium)(tone, kProbe));
+    const test = new TestBrowser(browser, kind, tone);
+    test.context = await browser.context(test);
+    return test;
   }
 
-  async open(url: string): Promise<Page> {
-    const page = await this.context.newPage();
-    page.on('pageerror', (error) => this.errors.push(error.message));
-    page.on('console', (message) => this.console.push(message.text()));
-    await page.goto(url);
-    return page;
+  version(): Promise<string> {
+    return this.browser.version();
   }
 
+  open(url: string): Promise<TestPage> {
+    return this.context!.open(url);
+  }
+
+  /** Its pages are closed. */
   async stop(): Promise<void> {
-    await this.browser.close();
+    await this.context?.close();
+    const key = `${this.kind} ${this.tone}`;
+    const waiting = [...idle.values()].reduce((sum, browsers) => sum + browsers.length, 0);
+    if (waiting >= kIdleMax) await this.browser.stop();
+    else idle.set(key, [...(idle.get(key) ?? []), this.browser]);
   }
 }
 
 interface Probe {
   tone(): Tone | undefined;
+  level(): Promise<{ energy: number; seconds: number }>;
   video(): Promise<{ frames: number; codec?: string }>;
   audioCodec(): Promise<string | undefined>;
   energy(): Promise<number>;
@@ -76,43 +92,78 @@ declare global {
   }
 }
 
-export const heardIn = (page: Page): Promise<Tone | undefined> => page.evaluate(() => window.probe.tone());
-export const videoIn = (page: Page): Promise<{ frames: number; codec?: string }> => page.evaluate(() => window.probe.video());
-export const audioCodecIn = (page: Page): Promise<string | undefined> => page.evaluate(() => window.probe.audioCodec());
+/** What a page must have to be listened to. */
+type Heard = Pick<TestPage, 'evaluate'> & { readonly browser?: BrowserKind | unknown };
 
-/** The page hears this tone, clearly. */
-export async function waitForTone(page: Page, frequency: number, deadline = kDeadline): Promise<Tone> {
-  let tone: Tone | undefined;
-  return until(
+export const heardIn = (page: Heard): Promise<Tone | undefined> => page.evaluate(() => window.probe.tone());
+export const videoIn = (page: Heard): Promise<{ frames: number; codec?: string }> => page.evaluate(() => window.probe.video());
+export const audioCodecIn = (page: Heard): Promise<string | undefined> => page.evaluate(() => window.probe.audioCodec());
+
+/**
+ * The page hears this tone, clearly. In Firefox, where WebAudio stands still without a sound device, it hears something
+ * as loud as a tone: the frequency is for the other end to tell.
+ */
+export async function waitForTone(page: Heard, frequency: number, deadline = kDeadline): Promise<void> {
+  let heard: unknown;
+  const measured = page.browser === 'firefox' ? loudness(page) : undefined;
+  await until(
     `the page hears ${frequency} Hz`,
     async () => {
-      tone = await heardIn(page);
-      return plays(tone, frequency) ? tone : undefined;
+      if (measured) return ((heard = await measured()) as number) > 0.02;
+      const tone = await heardIn(page);
+      heard = tone;
+      return plays(tone, frequency);
     },
     deadline,
   ).catch(async (error: Error) => {
     const states = await page.evaluate(() => window.probe.states());
-    throw new Error(`${error.message}; it heard ${JSON.stringify(tone)}, connections ${states.join(' ') || 'none'}`);
+    throw new Error(`${error.message}; it heard ${JSON.stringify(heard)}, connections ${states.join(' ') || 'none'}`);
   });
+}
+
+/** Each call gives the loudness (RMS) of what was played since a fifth of a second or more ago; -1 before that. */
+function loudness(page: Heard): () => Promise<number> {
+  let last = { energy: 0, seconds: 0 };
+  let rms = -1;
+  return async () => {
+    const now = await page.evaluate(() => window.probe.level());
+    const seconds = now.seconds - last.seconds;
+    if (seconds < 0 || last.seconds === 0) {
+      last = now; // another connection, or the first look
+    } else if (seconds > 0.2) {
+      rms = Math.sqrt(Math.max(0, now.energy - last.energy) / seconds);
+      last = now;
+    }
+    return rms;
+  };
 }
 
 /**
  * Sound is played again. After a hold on one and the same peer connection Chromium plays what arrives, but gives WebAudio silence, so
  * that waitForTone() would wait for ever.
  */
-export async function waitForSound(page: Page, deadline = kDeadline): Promise<void> {
+export async function waitForSound(page: Heard, deadline = kDeadline): Promise<void> {
   const energy = (): Promise<number> => page.evaluate(() => window.probe.energy());
   const before = await energy();
   await until('the page plays sound', async () => (await energy()) > before + 0.05, deadline);
 }
 
 /** Nothing is heard any more. */
-export async function waitForSilence(page: Page, deadline = kDeadline): Promise<void> {
-  await until('the page hears nothing', async () => ((await heardIn(page))?.rms ?? 0) < 0.003, deadline);
+export async function waitForSilence(page: Heard, deadline = kDeadline): Promise<void> {
+  const energy = (): Promise<number> => page.evaluate(() => window.probe.energy());
+  let last = -1;
+  let since = 0;
+  const stands = async (): Promise<boolean> => {
+    const now = await energy();
+    if (Math.abs(now - last) > 0.000_05) [last, since] = [now, Date.now()];
+    return Date.now() - since > 300;
+  };
+  const quiet = async (): Promise<boolean> => ((await heardIn(page))?.rms ?? 0) < 0.003;
+  await until('the page hears nothing', page.browser === 'firefox' ? stands : quiet, deadline);
 }
 
 /** `more` further video frames are decoded. */
-export async function waitForFrames(page: Page, more: number, deadline = kDeadline): Promise<{ frames: number; codec?: string }> {
+export async function waitForFrames(page: Heard, more: number, deadline = kDeadline): Promise<{ frames: number; codec?: string }> {
   const before = (await videoIn(page)).frames;
   return until(
     `${more} video frames`,

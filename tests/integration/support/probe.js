@@ -17,6 +17,8 @@
       original({ ...constraints, audio: constraints.audio ? { ...(constraints.audio === true ? {} : constraints.audio), ...raw } : false });
   }
 
+  // Without a sound device Firefox's AudioContext never starts: there, loudness is read from the statistics alone.
+  const kListens = !navigator.userAgent.includes('Firefox');
   let context;
   const meters = new Map(); // track id -> its AnalyserNode and what feeds it
 
@@ -84,8 +86,9 @@
 
   window.probe = {
     connections,
-    /** What plays on the loudest incoming audio track. */
+    /** What plays on the loudest incoming audio track; nothing where it cannot be listened to. */
     tone: () => {
+      if (!kListens) return undefined;
       const tones = receivers('audio').map(toneOf);
       return tones.sort((a, b) => b.rms - a.rms)[0];
     },
@@ -98,6 +101,12 @@
     audioCodec: async () => (await statistics('inbound-rtp', 'audio')).find((s) => s.packetsReceived)?.codec,
     /** Energy of the sound that has been played so far, in the unit of RTCInboundRtpStreamStats.totalAudioEnergy. */
     energy: async () => (await statistics('inbound-rtp', 'audio')).reduce((sum, s) => sum + (s.totalAudioEnergy ?? 0), 0),
+    /** Energy and length of the sound that has been played so far. */
+    level: async () => {
+      const incoming = await statistics('inbound-rtp', 'audio');
+      const sum = (name) => incoming.reduce((all, s) => all + (s[name] ?? 0), 0);
+      return { energy: sum('totalAudioEnergy'), seconds: sum('totalSamplesDuration') };
+    },
     states: () => connections.map((connection) => connection.connectionState),
   };
 })();

@@ -1,6 +1,6 @@
-// A page of a test: one user of the Grtc API, signed in at a gateway, as tests read and drive it.
-import type { Page } from 'playwright-core';
-import type { TestBrowser } from './browser';
+// A page of a test: one user of the Grtc API, or of the client as it is in the field, signed in at a gateway, as tests read and drive it.
+import type { TestBrowser, TestPage } from './browser';
+import type { ClientKind } from './contenders';
 import type { Gateway } from './gateway';
 import type { WebServer } from './web_server';
 import { kDeadline, until } from './wait';
@@ -14,27 +14,32 @@ export interface PartyOptions {
   dn?: string; // without one: anonymous
   audio?: boolean;
   video?: boolean;
-  configuration?: Record<string, unknown>; // of Grtc.Client
+  configuration?: Record<string, unknown>; // of the client
+  client?: ClientKind; // grtc without
 }
+
+const kPages: Record<ClientKind, string> = { grtc: '/call.html', 'field-old': '/field.html', 'field-new': '/field.html' };
 
 export class WebParty {
   private constructor(
-    readonly page: Page,
+    readonly page: TestPage,
     readonly tone: number,
     private readonly options: PartyOptions,
   ) {}
 
   /** Opens the page, and no more. */
   static async open(browser: TestBrowser, web: WebServer, gateway: Gateway, options: PartyOptions = {}): Promise<WebParty> {
-    const party = new WebParty(await browser.open(web.url('/call.html')), browser.tone, options);
-    await party.evaluate(`open(${JSON.stringify({ webrtc_gateway: gateway.url, ...options.configuration })})`);
+    const client = options.client ?? 'grtc';
+    const party = new WebParty(await browser.open(web.url(kPages[client])), browser.tone, options);
+    const variant = client === 'grtc' ? {} : { variant: client.slice('field-'.length) };
+    await party.evaluate(`open(${JSON.stringify({ webrtc_gateway: gateway.url, ...variant, ...options.configuration })})`);
     return party;
   }
 
   /** Opens the page, gets the microphone, and signs in. */
   static async start(browser: TestBrowser, web: WebServer, gateway: Gateway, options: PartyOptions = {}): Promise<WebParty> {
     const party = await WebParty.open(browser, web, gateway, options);
-    await party.evaluate(`client.enableMediaSource(${options.audio ?? true}, ${options.video ?? false})`);
+    await party.evaluate(`enable(${options.audio ?? true}, ${options.video ?? false})`);
     await party.waitFor('onMediaSuccess');
     await party.signIn();
     return party;
@@ -48,6 +53,10 @@ export class WebParty {
 
   call = (peer: string, data?: { key: string; value: string }[]): Promise<unknown> =>
     this.evaluate(`call(${JSON.stringify(peer)}, ${this.options.audio ?? true}, ${this.options.video ?? false}, ${JSON.stringify(data ?? null)})`);
+  get client(): ClientKind {
+    return this.options.client ?? 'grtc';
+  }
+
   accept = (): Promise<unknown> => this.evaluate(`accept(${this.options.audio ?? true}, ${this.options.video ?? false})`);
   reject = (): Promise<unknown> => this.evaluate('reject()');
   hangUp = (): Promise<unknown> => this.evaluate('session.closeSession(true)');
@@ -86,13 +95,15 @@ export class WebParty {
     return this.page.evaluate('void (events.length = 0)');
   }
 
-  /** Signs out and closes the page. */
+  /** Signs out and closes the page. Fails if a client in the field would have tripped over something that the gateway said. */
   async stop(): Promise<void> {
     await this.evaluate('client.disconnect()').catch(() => undefined);
+    const problems = this.client === 'grtc' ? [] : await this.page.evaluate<string[]>('client.problems');
     await this.page.close();
+    if (problems.length > 0) throw new Error(`${this.name}: what clients in the field cannot take: ${problems.join('; ')}`);
   }
 
   private get name(): string {
-    return `page ${this.options.dn ?? '(anonymous)'}`;
+    return `page ${this.options.dn ?? '(anonymous)'} (${this.client}, ${this.page.browser})`;
   }
 }

@@ -11,7 +11,15 @@ const kScripts: Record<string, URL> = {
   '/grtc.js': new URL('../../../js/grtc/dist/grtc.js', import.meta.url),
   '/jquery.js': new URL('../../../node_modules/jquery/dist/jquery.js', import.meta.url),
 };
+const kFolders: Record<string, URL> = { 'field_client': new URL('../field_client/', import.meta.url) };
 const kPages = new URL('../pages/', import.meta.url);
+
+/** The file of a path: a script that was built, the field client's, or a page. */
+function fileOf(path: string): URL {
+  const [, folder = '', ...rest] = path.split('/');
+  const root = kFolders[folder];
+  return kScripts[path] ?? (root ? new URL(rest.join('/'), root) : new URL(path.slice(1), kPages));
+}
 
 export class WebServer {
   private constructor(private readonly server: Server) {}
@@ -20,7 +28,7 @@ export class WebServer {
   static start(replacements: Record<string, string> = {}): Promise<WebServer> {
     const server = createServer((request, response) => {
       const path = new URL(request.url ?? '/', 'http://localhost').pathname;
-      readFile(fileURLToPath(kScripts[path] ?? new URL(path.slice(1), kPages)), 'utf8').then(
+      readFile(fileURLToPath(fileOf(path)), 'utf8').then(
         (text) => {
           const body = Object.entries(replacements).reduce((all, [name, value]) => all.replaceAll(name, value), text);
           response.writeHead(200, { 'Content-Type': kTypes[extname(path)] ?? 'application/octet-stream' }).end(body);

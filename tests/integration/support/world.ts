@@ -1,6 +1,7 @@
 // Everything that a scenario needs, started together and ended together: SIP server, gateway, web server, browsers, phones.
 import { Phone, type PhoneOptions } from './baresip';
 import { TestBrowser } from './browser';
+import { kGrtc, type Contender } from './contenders';
 import { Gateway, merge, type Configuration } from './gateway';
 import { Kamailio } from './kamailio';
 import { WebParty, type PartyOptions } from './web_party';
@@ -12,6 +13,7 @@ export interface WorldOptions {
   server?: ServerKind;
   transport?: 'udp' | 'tcp'; // of the gateway's SIP leg
   tones?: number[]; // a browser for each
+  contenders?: Contender[]; // of each browser; the first one stands for those that are not named
   configuration?: Configuration;
 }
 
@@ -24,17 +26,20 @@ export class World {
     readonly web: WebServer,
     readonly browsers: TestBrowser[],
     readonly kamailio: Kamailio | undefined,
+    private readonly contenders: Contender[],
   ) {}
 
   static async start(options: WorldOptions = {}): Promise<World> {
     const kamailio = options.server === 'kamailio' ? await Kamailio.start({ authentication: true }) : undefined;
     const sip: Configuration = kamailio ? { sip: { server: `sip:${kamailio.address};transport=${options.transport ?? 'udp'}` } } : {};
+    const tones = options.tones ?? [600];
+    const contenders = tones.map((_, i) => options.contenders?.[i] ?? options.contenders?.[0] ?? kGrtc);
     const [gateway, web, ...browsers] = await Promise.all([
       Gateway.start(merge(sip, options.configuration ?? {})),
       WebServer.start(),
-      ...(options.tones ?? [600]).map((tone) => TestBrowser.start({ tone })),
+      ...tones.map((tone, i) => TestBrowser.start({ tone, kind: contenders[i]!.browser })),
     ]);
-    return new World(gateway, web, browsers, kamailio);
+    return new World(gateway, web, browsers, kamailio, contenders);
   }
 
   /** host:port of the SIP server. */
@@ -53,7 +58,8 @@ export class World {
   async party(options: PartyOptions = {}, browser = 0): Promise<WebParty> {
     const credentials = this.kamailio && options.dn ? { sip_username: options.dn, sip_password: Kamailio.passwordOf(options.dn) } : {};
     const configuration = { ...credentials, ...options.configuration };
-    const party = await WebParty.start(this.browsers[browser]!, this.web, this.gateway, { ...options, configuration });
+    const { client } = this.contenders[browser]!;
+    const party = await WebParty.start(this.browsers[browser]!, this.web, this.gateway, { client, ...options, configuration });
     this.parties.push(party);
     return party;
   }
