@@ -35,7 +35,8 @@ bool legalMove(Call::State from, Call::State to) {
 }  // namespace
 
 void addCapabilities(Message& message, const Config& config) {
-  message.allow = {"INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "NOTIFY"};
+  message.allow = {"INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "NOTIFY", "PRACK", "UPDATE"};
+  message.supported = {std::string(kReliable), std::string(kTimer)};
   message.allowEvents = config.allowEvents;
   message.accept = {"application/sdp"};
 }
@@ -44,6 +45,14 @@ bool isSdp(std::string_view contentType) {
   std::string_view type = contentType.substr(0, contentType.find(';'));
   while (type.ends_with(' ') || type.ends_with('\t')) type.remove_suffix(1);
   return type.empty() || namesEqual(type, "application/sdp");
+}
+
+bool hasOption(const std::vector<std::string>& tags, std::string_view option) {
+  return std::ranges::any_of(tags, [option](const std::string& tag) { return namesEqual(tag, option); });
+}
+
+void Call::noteAllow(Branch& branch, const Message& message) {
+  if (!message.allow.empty()) branch.allowsUpdate = hasOption(message.allow, toString(Method::Update));
 }
 
 std::optional<std::string> sdpOf(const Message& message) {
@@ -83,6 +92,12 @@ void Call::finish(TimePoint, Ended what) {
   ended_ = true;
   waitingOffer_.reset();
   provisionalDueAt_.reset();
+  reliable_.reset();
+  pendingAccept_.reset();
+  for (Branch& dialog : branches_) {
+    dialog.owedPrack.reset();
+    if (auto asked = std::exchange(dialog.asked, {})) respond(asked->id, asked->request, 487);
+  }
 }
 
 void Call::sendBye(TimePoint now, Branch& branch, std::optional<Reason> reason) {
@@ -136,6 +151,11 @@ Call::Branch* Call::branch(std::string_view remoteTag) {
   return found == branches_.end() ? nullptr : &*found;
 }
 
+Call::Branch* Call::branchNumbered(std::uint32_t number) {
+  const auto found = std::ranges::find(branches_, number, &Branch::number);
+  return found == branches_.end() ? nullptr : &*found;
+}
+
 // ---- Responses to our requests ----
 
 void Call::handleResponse(TimePoint now, ClientTransactionId id, const Response& response) {
@@ -145,8 +165,10 @@ void Call::handleResponse(TimePoint now, ClientTransactionId id, const Response&
   const bool first = isFirstInvite(entry->request);
   if (response.status < 200) {
     requests_.handleProvisional(now, *entry, now + environment_.config.timers.ringMax);
-    if (first && response.status > 100) handleInviteProvisional(now, response);
-    return;
+    if (!invite || response.status == 100) return;
+    const Request request = entry->request;
+    if (first) return handleInviteProvisional(now, request, response);
+    return handleReInviteProvisional(now, request, response);
   }
   if (response.status < 300 && invite) {
     if (first) return handleInviteSuccess(now, id, response);
@@ -162,7 +184,25 @@ void Call::handleResponse(TimePoint now, ClientTransactionId id, const Response&
       return;
     }
   }
+  if (response.status == 422 && retryWithLongerSession(now, id, response)) return;
   handleFinal(now, id, response, true);
+}
+
+// RFC 4028 §7.4, for whatever begins or refreshes a session.
+bool Call::retryWithLongerSession(TimePoint now, ClientTransactionId id, const Response& response) {
+  const auto* entry = requests_.find(id);
+  const bool first = isFirstInvite(entry->request);
+  Branch* dialog = first ? nullptr : branch(entry->request.to.tag);
+  if (ended_ || entry->cancelWanted || !entry->request.sessionExpires || (!first && dialog == nullptr)) return false;
+  if (!timer_.raise(response)) return false;
+  Request request = entry->request;
+  const Uri destination = entry->destination;
+  request.cseq = ++(first ? seed_.cseq : dialog->dialog.localCseq());
+  timer_.fillRequest(request);
+  requests_.forget(id);
+  if (first) branches_.clear();
+  requests_.send(now, std::move(request), destination);
+  return true;
 }
 
 void Call::handleFailure(TimePoint now, ClientTransactionId id, int status) {
@@ -181,6 +221,10 @@ void Call::handleFinal(TimePoint now, ClientTransactionId id, const Response& re
     handleInviteFailure(now, response, fromFarEnd);
   } else if (request.method == Method::Invite) {
     handleReInviteFailure(now, request, response, fromFarEnd);
+  } else if (request.method == Method::Update) {
+    handleUpdateFinal(now, request, response, fromFarEnd);
+  } else if (request.method == Method::Prack) {
+    handlePrackFinal(request, response);
   } else if (request.method != Method::Bye) {
     handleOtherFinal(now, request, response, fromFarEnd);
   }
@@ -218,10 +262,10 @@ void Call::handleTimeout(TimePoint now) {
   if (owedAck_ && owedAck_->deadline <= now)
     finishWithBye(now, {.status = 488, .reason = "The offer was not answered"});
   if (waitingOffer_ && waitingOffer_->dueAt && *waitingOffer_->dueAt <= now) {
-    auto sdp = std::move(waitingOffer_->sdp);
-    waitingOffer_.reset();
-    sendReInvite(now, std::move(sdp));
+    sendWaitingOffer(now);
   }
+  handleReliableTimeout(now);
+  handleSessionTimeout(now);
 }
 
 std::optional<TimePoint> Call::nextTimeout() const {
@@ -230,6 +274,12 @@ std::optional<TimePoint> Call::nextTimeout() const {
   if (awaitedAck_) next = earlier(next, awaitedAck_->deadline);
   if (owedAck_) next = earlier(next, owedAck_->deadline);
   if (waitingOffer_) next = earlier(next, waitingOffer_->dueAt);
+  if (reliable_) next = earlier(next, reliable_->nextTimeout());
+  for (const Branch& dialog : branches_) {
+    if (dialog.asked) next = earlier(next, dialog.asked->deadline);
+    if (dialog.owedPrack) next = earlier(next, dialog.owedPrack->deadline);
+  }
+  if (state_ == State::Established) next = earlier(next, timer_.nextTimeout());
   return next;
 }
 

@@ -20,7 +20,8 @@
 // ends. Every state but Established has a deadline, and in Established every request in either direction has one.
 //
 // call.cc: states, ends, demultiplexing; call_outgoing.cc: the first INVITE, sent; call_incoming.cc: received;
-// call_offers.cc: re-INVITE, both ways; call_requests.cc: all other requests inside the dialog.
+// call_reliable.cc: reliable provisional responses and PRACK, both ways; call_offers.cc: re-INVITE, both ways;
+// call_updates.cc: UPDATE, both ways, and session refreshes; call_requests.cc: all other requests inside the dialog.
 #pragma once
 #include <optional>
 #include <string>
@@ -30,6 +31,8 @@
 #include "core/sip/dialog.h"
 #include "core/sip/environment.h"
 #include "core/sip/offer_answer.h"
+#include "core/sip/reliable_provisional.h"
+#include "core/sip/session_timer.h"
 
 namespace crosspoint::sip {
 
@@ -38,6 +41,7 @@ void addCapabilities(Message& message, const Config& config);
 // The body of a message if it is SDP.
 std::optional<std::string> sdpOf(const Message& message);
 bool isSdp(std::string_view contentType);
+bool hasOption(const std::vector<std::string>& tags, std::string_view option);
 
 class Call {
  public:
@@ -78,12 +82,33 @@ class Call {
   void setCredentials(Credentials credentials) { requests_.setCredentials(std::move(credentials)); }
 
  private:
+  // An offer in an UPDATE or PRACK that waits for the owner's answer.
+  struct AskedOffer {
+    ServerTransactionId id{};
+    Request request;
+    TimePoint deadline{};
+  };
+  // A reliable provisional response brought an offer; its PRACK waits for the owner's answer.
+  struct OwedPrack {
+    std::uint32_t cseq = 0;
+    TimePoint deadline{};
+  };
   // One dialog of the call, early or confirmed. An incoming call has one from the start.
   struct Branch {
     Dialog dialog;
-    std::string earlySdp;
+    std::uint32_t number = 1;
+    OfferAnswer offer;
+    std::string earlyAnswer;     // in a provisional response that was not reliable: what the final answer will say
+    bool allowsUpdate = false;   // the far end's last Allow
     std::optional<SendAck> ack;  // of the last INVITE in it: sent again for each repeated 2xx
     bool lost = false;           // answered after another one: ACK and BYE
+    bool over = false;           // by a 199
+    ReliableReceiver reliable;
+    std::string prackBody;           // of the last PRACK
+    bool prackRefused = false;       // the next repetition of its response gets another one
+    std::uint32_t settledEarly = 0;  // CSeq of the INVITE whose offer was settled by a reliable provisional response
+    std::optional<OwedPrack> owedPrack;
+    std::optional<AskedOffer> asked;
   };
   // A received INVITE without its final response.
   struct ServerInvite {
@@ -103,9 +128,12 @@ class Call {
     std::vector<Authorization> authorizations;
     TimePoint deadline{};
   };
-  // An offer of ours that cannot go out yet: after a glare until `dueAt`, else until the ACK of the first INVITE.
+  // An offer of ours that cannot go out yet: after a glare until `dueAt`, else until the ACK of the first INVITE or
+  // the end of a session refresh.
   struct WaitingOffer {
     std::optional<std::string> sdp;
+    bool update = false;
+    std::uint32_t branch = 0;
     std::optional<TimePoint> dueAt;
   };
 
@@ -125,12 +153,18 @@ class Call {
   void handleExpired(TimePoint now, ClientRequests::Entry& entry);
   // The INVITE that began the call, as opposed to one in its dialog.
   bool isFirstInvite(const Request& request) const;
+  static void noteAllow(Branch& branch, const Message& message);
   Branch* branch(std::string_view remoteTag);
+  Branch* branchNumbered(std::uint32_t number);
   Branch& confirmed() { return branches_[*confirmed_]; }
+  bool early() const { return state_ == State::Inviting || state_ == State::Invited; }
+  // 422: with a longer session interval. False: not to be repeated.
+  bool retryWithLongerSession(TimePoint now, ClientTransactionId id, const Response& response);
   static Ended endedBy(const Response& response, bool fromFarEnd);
 
   // call_outgoing.cc
-  void handleInviteProvisional(TimePoint now, const Response& response);
+  void handleInviteProvisional(TimePoint now, const Request& invite, const Response& response);
+  void handleBranchEnd(Branch& ended);
   void handleInviteSuccess(TimePoint now, ClientTransactionId id, const Response& response);
   void handleFirstAnswer(TimePoint now, Branch& answered, const Request& invite, const Response& response);
   void handleInviteFailure(TimePoint now, const Response& response, bool fromFarEnd);
@@ -141,12 +175,48 @@ class Call {
   // call_incoming.cc
   Response inviteResponse(int status);
   void sendProvisional(TimePoint now, Response response);
+  void sendAccept(TimePoint now);
   void acceptInvite(TimePoint now, Response response, std::string sdp);
   void refuseInvite(int status, std::string_view reason = {}, std::optional<Reason> why = {});
+
+  // call_reliable.cc
+  enum class Reliability : std::uint8_t { Plain, New, Ignored };
+  Reliability receiveReliable(TimePoint now, Branch& branch, const Request& invite, const Response& response);
+  void handleReInviteProvisional(TimePoint now, const Request& invite, const Response& response);
+  // True: the body was an offer; the PRACK waits for its answer.
+  bool owePrack(TimePoint now, Branch& branch, const Request& invite, const std::string& sdp);
+  void sendPrack(TimePoint now, Branch& branch, std::uint32_t inviteCseq, std::string sdp = {});
+  void handlePrackFinal(const Request& prack, const Response& response);
+  void handlePrack(TimePoint now, Branch& dialog, RequestReceived received);
+  bool reliably(const Response& response) const;
+  void sendReliably(TimePoint now, Response response);
+  // What had to wait for a PRACK or for the end of an offer before the call's answer.
+  void continueIncoming(TimePoint now);
+  void handleReliableTimeout(TimePoint now);
+
+  // call_updates.cc
+  void handleUpdate(TimePoint now, Branch& dialog, RequestReceived received);
+  void ask(TimePoint now, Branch& dialog, RequestReceived received, std::string sdp);
+  void answerAsked(TimePoint now, Branch& dialog, std::string sdp);
+  void refuseAsked(TimePoint now, Branch& dialog, int status);
+  void sendUpdate(TimePoint now, Branch& dialog, std::optional<std::string> sdp);
+  void handleUpdateFinal(TimePoint now, const Request& update, const Response& response, bool fromFarEnd);
+  void handleUpdateFailure(TimePoint now, Branch& dialog, const Request& update, const Response& response,
+                           bool fromFarEnd);
+  bool retryLater(TimePoint now, WaitingOffer offer, const Response& response);
+  void respondLater(const RequestReceived& received);
+  void refreshSession(TimePoint now);
+  void handleSessionTimeout(TimePoint now);
 
   // call_offers.cc
   void handleReInvite(TimePoint now, RequestReceived received);
   void sendReInvite(TimePoint now, std::optional<std::string> sdp);
+  void sendWaitingOffer(TimePoint now);
+  Branch* askedBranch(std::uint32_t number);
+  bool refreshing();
+  CommandResult offerLater(TimePoint now, WaitingOffer offer);
+  // The far end's offer came while one of ours waited.
+  void giveWay(const Branch& dialog);
   void handleReInviteSuccess(TimePoint now, ClientTransactionId id, const Response& response);
   void handleReInviteFailure(TimePoint now, const Request& invite, const Response& response, bool fromFarEnd);
   bool offerPending();
@@ -166,8 +236,10 @@ class Call {
   CallPhase phase_ = CallPhase::Setup;
 
   std::string callId_, localTag_;
-  DialogSeed seed_;  // outgoing
+  DialogSeed seed_;                        // outgoing
+  std::optional<std::string> firstOffer_;  // outgoing: in the first INVITE, which makes every branch
   std::vector<Branch> branches_;
+  std::uint32_t lastBranch_ = 0;
   std::optional<std::size_t> confirmed_;  // which of them is the call's
   TimePoint ringDeadline_{};
   std::optional<TimePoint>
@@ -175,7 +247,18 @@ class Call {
   std::optional<Response> lastProvisional_;
   std::optional<Reason> closingReason_;
 
-  OfferAnswer offer_;
+  // Incoming, before the answer: what the caller knows of RFC 3262, what waits for a PRACK, and the answer that does.
+  bool callerKnowsReliable_ = false, callerWantsReliable_ = false;
+  std::optional<ReliableSender> reliable_;
+  std::optional<Response> nextReliable_;
+  struct PendingAccept {
+    std::string sdp;
+    std::vector<Header> extraHeaders;
+  };
+  std::optional<PendingAccept> pendingAccept_;
+
+  SessionTimer timer_;
+  bool reInviteRefreshes_ = false;  // our re-INVITE on its way is a session refresh
   std::optional<ServerInvite> serverInvite_;
   std::optional<AwaitedAck> awaitedAck_;
   std::optional<OwedAck> owedAck_;

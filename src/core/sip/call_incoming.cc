@@ -18,14 +18,19 @@ Call::Call(Environment& environment, CallId id, TimePoint now, RequestReceived i
       state_(State::Invited),
       callId_(invite.request.callId),
       localTag_(environment.newToken()),
+      timer_(environment.config.sessionExpires, environment.config.minSe),
       requests_(environment, id, {}) {
   Request& request = invite.request;
   NameAddr contact = environment.contact(unescape(request.uri.user));
   branches_.push_back(
       {.dialog = Dialog::fromRequest(request, localTag_, std::move(contact), environment.config.server)});
   confirmed_ = 0;
+  lastBranch_ = 1;
+  noteAllow(confirmed(), request);
+  callerWantsReliable_ = hasOption(request.require, kReliable);
+  callerKnowsReliable_ = callerWantsReliable_ || hasOption(request.supported, kReliable);
   auto sdp = sdpOf(request);
-  if (sdp) offer_.offerReceived();
+  if (sdp) confirmed().offer.offerReceived(OfferAnswer::Carrier::Invite, *sdp);
   tell(IncomingCall{.call = id,
                     .requestUri = request.uri,
                     .toUser = unescape(request.uri.user),
@@ -50,48 +55,74 @@ void Call::sendProvisional(TimePoint now, Response response) {
   phase_ = CallPhase::Ringing;
   lastProvisional_ = response;
   provisionalDueAt_ = now + kProvisionalRepeat;
-  respond(serverInvite_->id, std::move(response));
+  if (!reliably(response)) return respond(serverInvite_->id, std::move(response));
+  lastProvisional_->contentType.clear();  // what was said reliably is not said again
+  lastProvisional_->body.clear();
+  sendReliably(now, std::move(response));
 }
 
 CommandResult Call::ring(TimePoint now) {
-  if (state_ != State::Invited) return std::unexpected(CommandError::WrongState);
+  if (state_ != State::Invited || pendingAccept_) return std::unexpected(CommandError::WrongState);
   sendProvisional(now, inviteResponse(180));
   return {};
 }
 
 CommandResult Call::progress(TimePoint now, std::string sdp) {
-  if (state_ != State::Invited) return std::unexpected(CommandError::WrongState);
+  if (state_ != State::Invited || pendingAccept_) return std::unexpected(CommandError::WrongState);
   Response response = inviteResponse(183);
-  if (offer_.remote()) {  // an offer of ours would have to be reliable (RFC 3262 §5)
+  OfferAnswer& offer = confirmed().offer;
+  const bool answers = offer.remote(OfferAnswer::Carrier::Invite);
+  const bool offers = offer.settled() && !offer.hasSession() && callerKnowsReliable_;  // only reliably (RFC 3262 §5)
+  if (answers || offers) {
     response.contentType = "application/sdp";
-    response.body = std::move(sdp);
+    response.body = sdp;
+  }
+  if (offers) {
+    offer.offerSent(OfferAnswer::Carrier::Provisional, std::move(sdp));
+  } else if (answers && callerKnowsReliable_) {
+    offer.answerSent(std::move(sdp));
   }
   sendProvisional(now, std::move(response));
   return {};
 }
 
 CommandResult Call::accept(TimePoint now, std::string sdp, std::vector<Header> extraHeaders) {
-  if (state_ != State::Invited) return std::unexpected(CommandError::WrongState);
-  Response response = inviteResponse(200);
-  response.extraHeaders = std::move(extraHeaders);
-  acceptInvite(now, std::move(response), std::move(sdp));
+  if (state_ != State::Invited || pendingAccept_) return std::unexpected(CommandError::WrongState);
+  pendingAccept_ = PendingAccept{std::move(sdp), std::move(extraHeaders)};
   provisionalDueAt_.reset();
   lastProvisional_.reset();
-  moveTo(State::Accepted);
+  sendAccept(now);
   return {};
 }
 
-// 2xx to the first or a later INVITE: with the answer, or with the offer if the INVITE had none.
+// The 2xx may not overtake a body that waits for its PRACK (RFC 3262 §3), nor an offer that waits for its answer.
+void Call::sendAccept(TimePoint now) {
+  if ((reliable_ && reliable_->bodyWaiting()) || (nextReliable_ && !nextReliable_->body.empty())) return;
+  const OfferAnswer& offer = confirmed().offer;
+  if (!offer.settled() && !offer.remote(OfferAnswer::Carrier::Invite)) return;
+  PendingAccept accept = *std::exchange(pendingAccept_, {});
+  nextReliable_.reset();
+  if (reliable_) reliable_->quiet();
+  Response response = inviteResponse(200);
+  response.extraHeaders = std::move(accept.extraHeaders);
+  acceptInvite(now, std::move(response), std::move(accept.sdp));
+  moveTo(State::Accepted);
+}
+
+// 2xx to the first or a later INVITE: with the answer, or with the offer if the INVITE had none; bare where provisional
+// responses have settled it.
 void Call::acceptInvite(TimePoint now, Response response, std::string sdp) {
-  const bool answers = offer_.remote();
-  response.contentType = "application/sdp";
-  response.body = std::move(sdp);
-  if (answers) {
-    offer_.settle();
-  } else {
-    offer_.offerSent();
+  OfferAnswer& offer = confirmed().offer;
+  const bool answers = offer.remote();
+  const bool offers = !answers && (state_ != State::Invited || !offer.hasSession());
+  if (answers || offers) {
+    response.contentType = "application/sdp";
+    response.body = sdp;
   }
-  awaitedAck_ = AwaitedAck{serverInvite_->request.cseq, !answers, now + environment_.config.timers.ackWait};
+  if (answers) offer.answerSent(std::move(sdp));
+  if (offers) offer.offerSent(OfferAnswer::Carrier::Invite, std::move(sdp));
+  timer_.fillResponse(now, serverInvite_->request, response);
+  awaitedAck_ = AwaitedAck{serverInvite_->request.cseq, offers, now + environment_.config.timers.ackWait};
   respond(serverInvite_->id, std::move(response));
   environment_.inviteTransactions.erase(serverInvite_->id);
   serverInvite_.reset();
@@ -103,11 +134,11 @@ void Call::refuseInvite(int status, std::string_view reason, std::optional<Reaso
   respond(serverInvite_->id, std::move(response));
   environment_.inviteTransactions.erase(serverInvite_->id);
   serverInvite_.reset();
-  offer_.settle();
+  if (confirmed().offer.remote(OfferAnswer::Carrier::Invite)) confirmed().offer.withdraw();
 }
 
 CommandResult Call::reject(TimePoint now, int status, std::string_view reason) {
-  if (state_ != State::Invited) return std::unexpected(CommandError::WrongState);
+  if (state_ != State::Invited || pendingAccept_) return std::unexpected(CommandError::WrongState);
   if (status < 300 || status > 699) return std::unexpected(CommandError::BadParameter);
   refuseInvite(status, reason);
   finish(now, {.status = status, .reason = withoutControls(reason)});
@@ -135,17 +166,13 @@ void Call::handleAck(TimePoint now, const Request& ack) {
   if (state_ == State::Closing) return finishWithBye(now, {}, std::exchange(closingReason_, {}));
   auto sdp = bringsAnswer ? sdpOf(ack) : std::nullopt;
   if (bringsAnswer && !sdp) return finishWithBye(now, {.status = 488, .reason = "The ACK has no session description"});
-  if (bringsAnswer) offer_.settle();
+  if (bringsAnswer) confirmed().offer.answerReceived(*sdp);
   if (state_ == State::Accepted) {
     moveTo(State::Established);
     tell(Confirmed{id_, std::move(sdp)});
-    if (waitingOffer_) {
-      auto waiting = std::move(waitingOffer_->sdp);
-      waitingOffer_.reset();
-      sendReInvite(now, std::move(waiting));
-    }
+    if (waitingOffer_ && !waitingOffer_->dueAt) sendWaitingOffer(now);
   } else if (sdp) {
-    tell(OfferAnswered{id_, std::move(*sdp)});
+    tell(OfferAnswered{.call = id_, .sdp = std::move(*sdp), .branch = confirmed().number});
   }
 }
 

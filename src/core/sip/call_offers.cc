@@ -4,36 +4,59 @@
 #include "core/sip/call.h"
 
 namespace crosspoint::sip {
-namespace {
 
-constexpr int kGlareRetriesMax = 6;
-
-}  // namespace
+bool Call::refreshing() { return reInviteRefreshes_ && requests_.findUnanswered(Method::Invite) != nullptr; }
 
 bool Call::offerPending() {
-  return !offer_.settled() || serverInvite_ || owedAck_ || waitingOffer_ ||
-         requests_.findUnanswered(Method::Invite) != nullptr;
+  const Branch& dialog = confirmed();
+  const auto* update = requests_.findUnanswered(Method::Update);
+  return !dialog.offer.settled() || dialog.asked || serverInvite_ || owedAck_ || waitingOffer_ ||
+         requests_.findUnanswered(Method::Invite) != nullptr || (update != nullptr && !update->request.body.empty());
 }
 
 CommandResult Call::reInvite(TimePoint now, std::optional<std::string> sdp) {
-  if (state_ != State::Established && state_ != State::Accepted) return std::unexpected(CommandError::WrongState);
-  if (offerPending()) return std::unexpected(CommandError::OfferPending);
+  if (state_ != State::Established && state_ != State::Accepted && !pendingAccept_)
+    return std::unexpected(CommandError::WrongState);
+  return offerLater(now, {.sdp = std::move(sdp), .branch = confirmed().number});
+}
+
+// Now, or as soon as the far end can know the dialog (after the ACK) and our own refresh is through.
+CommandResult Call::offerLater(TimePoint now, WaitingOffer offer) {
+  const bool later = state_ != State::Established || refreshing();
+  if (waitingOffer_ || (!later && offerPending()) || (state_ == State::Accepted && offerPending()))
+    return std::unexpected(CommandError::OfferPending);
   glareRetries_ = 0;
-  if (state_ == State::Accepted) {  // until the ACK the far end may not know the dialog
-    waitingOffer_ = WaitingOffer{std::move(sdp), std::nullopt};
-  } else {
-    sendReInvite(now, std::move(sdp));
-  }
+  waitingOffer_ = std::move(offer);
+  if (!later) sendWaitingOffer(now);
   return {};
+}
+
+void Call::sendWaitingOffer(TimePoint now) {
+  WaitingOffer waiting = std::move(*waitingOffer_);
+  waitingOffer_.reset();
+  Branch* dialog = branchNumbered(waiting.branch);
+  const bool current = dialog != nullptr && (early() || (confirmed_ && dialog == &confirmed()));
+  if (!current || state_ == State::Cancelling || ended_) return;
+  const auto* update = requests_.findUnanswered(Method::Update);
+  if (state_ == State::Accepted || refreshing() || pendingAccept_ ||
+      (waiting.update && update != nullptr)) {  // not yet: its turn comes when that is over
+    waiting.dueAt.reset();
+    waitingOffer_ = std::move(waiting);
+  } else if (waiting.update) {
+    sendUpdate(now, *dialog, std::move(waiting.sdp));
+  } else {
+    sendReInvite(now, std::move(waiting.sdp));
+  }
 }
 
 void Call::sendReInvite(TimePoint now, std::optional<std::string> sdp) {
   Request invite = confirmed().dialog.makeRequest(Method::Invite);
   addCapabilities(invite, environment_.config);
+  timer_.fillRequest(invite);
   if (sdp) {
     invite.contentType = "application/sdp";
-    invite.body = std::move(*sdp);
-    offer_.offerSent();
+    invite.body = *sdp;
+    confirmed().offer.offerSent(OfferAnswer::Carrier::Invite, std::move(*sdp));
   }
   requests_.send(now, std::move(invite), confirmed().dialog.destination());
 }
@@ -49,68 +72,109 @@ void Call::handleReInviteSuccess(TimePoint now, ClientTransactionId id, const Re
   }
   requests_.markAnswered(now, id);
   dialog.dialog.refreshTarget(response);
+  noteAllow(dialog, response);
+  if (!ended_) timer_.handleSuccess(now, invite, response);
+  const bool refreshed = std::exchange(reInviteRefreshes_, false);
   auto sdp = sdpOf(response);
-  const bool offered = offer_.local();
-  if (!ended_ && !offered && sdp) {  // our INVITE asked for an offer; the ACK waits for the owner's answer
-    offer_.offerReceived();
+  const bool early = dialog.settledEarly == invite.cseq;  // settled by a provisional response and its PRACK
+  if (!ended_ && !early && invite.body.empty() && sdp) {  // we asked for an offer; the ACK waits for the owner's answer
+    dialog.offer.offerReceived(OfferAnswer::Carrier::Invite, *sdp);
     owedAck_ = {invite.cseq, invite.authorizations, now + environment_.config.timers.ackWait};
-    return tell(OfferReceived{id_, std::move(sdp)});
+    return tell(OfferReceived{.call = id_, .sdp = std::move(sdp), .branch = dialog.number});
   }
   acknowledge(dialog, invite.cseq, invite.authorizations);
-  if (offered) offer_.settle();
-  if (sdp) {
-    tell(OfferAnswered{id_, std::move(*sdp)});
-  } else {
-    tell(OfferFailed{id_, 488});
+  if (dialog.offer.local(OfferAnswer::Carrier::Invite) && sdp) {
+    const bool silent = refreshed && *sdp == dialog.offer.remoteSdp();
+    dialog.offer.answerReceived(*sdp);
+    if (!silent)
+      tell(OfferAnswered{.call = id_, .sdp = std::move(*sdp), .branch = dialog.number, .refresh = refreshed});
+  } else if (!early) {
+    if (dialog.offer.local(OfferAnswer::Carrier::Invite)) dialog.offer.withdraw();
+    if (!refreshed) tell(OfferFailed{id_, 488, dialog.number});
   }
+  if (waitingOffer_ && !waitingOffer_->dueAt && state_ == State::Established) sendWaitingOffer(now);
   settleDown();
 }
 
 void Call::handleReInviteFailure(TimePoint now, const Request& invite, const Response& response, bool fromFarEnd) {
-  if (offer_.local()) offer_.settle();
+  Branch& dialog = confirmed();
+  const bool refreshed = std::exchange(reInviteRefreshes_, false);
+  if (dialog.offer.local(OfferAnswer::Carrier::Invite)) dialog.offer.withdraw();
   if (state_ != State::Established) return;
   if (response.status == 481 || response.status == 408 || !fromFarEnd) {  // §14.1: the dialog is gone
     return finishWithBye(now, endedBy(response, fromFarEnd));
   }
-  if (response.status != 491) return tell(OfferFailed{id_, response.status});
-  ++environment_.counters.glares;
-  if (++glareRetries_ > kGlareRetriesMax) return tell(OfferFailed{id_, 491});
-  // §14.1: 2.1 to 4 s for the owner of the Call-ID, else 0 to 2 s, in units of 10 ms
-  const auto units = outgoing_ ? 210 + environment_.random.below(191) : environment_.random.below(201);
+  if (std::exchange(dialog.owedPrack, {})) {  // its offer in a provisional response goes with it
+    dialog.offer.withdraw();
+    return tell(OfferWithdrawn{id_, response.status, dialog.number});
+  }
+  if (refreshed) {
+    timer_.refreshFailed(now);
+    if (waitingOffer_ && !waitingOffer_->dueAt) sendWaitingOffer(now);
+    return;
+  }
+  if (dialog.settledEarly == invite.cseq) return;  // the exchange was complete before
   std::optional<std::string> sdp;
   if (!invite.body.empty()) sdp = invite.body;
-  waitingOffer_ = WaitingOffer{std::move(sdp), now + units * std::chrono::milliseconds(10)};
+  if (!retryLater(now, {.sdp = std::move(sdp), .branch = dialog.number}, response))
+    tell(OfferFailed{id_, response.status, dialog.number});
+}
+
+void Call::giveWay(const Branch& dialog) {
+  if (std::exchange(waitingOffer_, {})) tell(OfferFailed{id_, 491, dialog.number});
 }
 
 void Call::handleReInvite(TimePoint now, RequestReceived received) {
   Request& request = received.request;
-  if (serverInvite_) {  // §14.2: the one before has no final response yet
-    Response response = makeResponse(request, 500, localTag_);
-    response.retryAfter = static_cast<std::uint32_t>(environment_.random.below(11));
-    return respond(received.id, std::move(response));
-  }
-  if (state_ == State::Accepted || !offer_.settled() || owedAck_ ||
+  Branch& dialog = confirmed();
+  // §14.2: the one before has no final response yet, or an UPDATE of theirs waits for our answer
+  if (serverInvite_ || dialog.asked) return respondLater(received);
+  if (state_ == State::Accepted || !dialog.offer.settled() || owedAck_ ||
       requests_.findUnanswered(Method::Invite) != nullptr) {
     ++environment_.counters.glares;
     return respond(received.id, request, 491);
   }
-  confirmed().dialog.refreshTarget(request);
+  if (const auto least = intervalTooSmall(request, environment_.config.minSe)) {
+    Response response = makeResponse(request, 422, localTag_);
+    response.minSe = least;
+    return respond(received.id, std::move(response));
+  }
+  dialog.dialog.refreshTarget(request);
   awaitedAck_.reset();  // a new INVITE says that the 2xx before it has arrived
-  if (std::exchange(waitingOffer_, {})) tell(OfferFailed{id_, 491});
+  giveWay(dialog);
   auto sdp = sdpOf(request);
-  if (sdp) offer_.offerReceived();
+  const bool unchanged = sdp && *sdp == dialog.offer.remoteSdp();
+  if (sdp) dialog.offer.offerReceived(OfferAnswer::Carrier::Invite, *sdp);
   request.body.clear();
   environment_.inviteTransactions.emplace(received.id, id_);
   serverInvite_ = ServerInvite{received.id, std::move(request), now + environment_.config.timers.offerWait};
-  tell(OfferReceived{id_, std::move(sdp)});
+  tell(OfferReceived{.call = id_, .sdp = std::move(sdp), .branch = dialog.number, .unchanged = unchanged});
 }
 
-CommandResult Call::answerOffer(TimePoint now, std::string sdp, std::uint32_t) {
-  if (state_ != State::Established) return std::unexpected(CommandError::WrongState);
+// The branch with something that the owner has to answer, or none.
+Call::Branch* Call::askedBranch(std::uint32_t number) {
+  for (Branch& dialog : branches_) {
+    if ((number == 0 || dialog.number == number) && (dialog.asked || dialog.owedPrack)) return &dialog;
+  }
+  return nullptr;
+}
+
+CommandResult Call::answerOffer(TimePoint now, std::string sdp, std::uint32_t number) {
+  if (Branch* dialog = askedBranch(number)) {
+    if (const auto owed = std::exchange(dialog->owedPrack, {})) {
+      dialog->offer.answerSent(sdp);
+      sendPrack(now, *dialog, owed->cseq, std::move(sdp));
+    } else {
+      answerAsked(now, *dialog, std::move(sdp));
+    }
+    return {};
+  }
+  if (state_ != State::Established || (number != 0 && number != confirmed().number))
+    return std::unexpected(CommandError::WrongState);
   if (owedAck_) {
     const OwedAck owed = std::move(*owedAck_);
     owedAck_.reset();
-    offer_.settle();
+    confirmed().offer.answerSent(sdp);
     acknowledge(confirmed(), owed.cseq, owed.authorizations, sdp);
     return {};
   }
@@ -119,18 +183,23 @@ CommandResult Call::answerOffer(TimePoint now, std::string sdp, std::uint32_t) {
   return {};
 }
 
-CommandResult Call::rejectOffer(TimePoint, int status, std::uint32_t) {
-  if (state_ != State::Established || !serverInvite_) return std::unexpected(CommandError::WrongState);
+CommandResult Call::rejectOffer(TimePoint now, int status, std::uint32_t number) {
+  Branch* dialog = askedBranch(number);
+  const bool byInvite = dialog == nullptr && state_ == State::Established && serverInvite_ &&
+                        (number == 0 || number == confirmed().number);
+  if (!byInvite && (dialog == nullptr || !dialog->asked)) return std::unexpected(CommandError::WrongState);
   if (status < 300 || status > 699) return std::unexpected(CommandError::BadParameter);
-  refuseInvite(status);
+  if (byInvite) {
+    refuseInvite(status);
+  } else {
+    refuseAsked(now, *dialog, status);
+  }
   return {};
 }
 
-CommandResult Call::update(TimePoint, std::string, std::uint32_t) { return std::unexpected(CommandError::WrongState); }
-
 void Call::withdrawServerInvite(int status) {
   refuseInvite(status);
-  tell(OfferWithdrawn{id_, status});
+  tell(OfferWithdrawn{id_, status, confirmed().number});
 }
 
 }  // namespace crosspoint::sip

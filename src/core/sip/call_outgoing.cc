@@ -13,6 +13,7 @@ Call::Call(Environment& environment, CallId id, TimePoint now, InviteParameters 
       state_(State::Inviting),
       callId_(environment.newToken()),
       localTag_(environment.newToken()),
+      timer_(environment.config.sessionExpires, environment.config.minSe),
       requests_(environment, id, std::move(parameters.credentials)) {
   seed_ = {.callId = callId_,
            .local = environment.address(parameters.fromUser, parameters.fromDisplay),
@@ -31,41 +32,73 @@ Call::Call(Environment& environment, CallId id, TimePoint now, InviteParameters 
   invite.cseq = seed_.cseq;
   invite.contacts = {seed_.contact};
   addCapabilities(invite, environment.config);
+  invite.supported.emplace_back("199");  // RFC 6228
+  timer_.fillRequest(invite);
   invite.extraHeaders = std::move(parameters.extraHeaders);
   if (parameters.sdp) {
     invite.contentType = "application/sdp";
-    invite.body = std::move(*parameters.sdp);
-    offer_.offerSent();
+    invite.body = *parameters.sdp;
+    firstOffer_ = std::move(parameters.sdp);
   }
   requests_.send(now, std::move(invite), environment.config.server);
 }
 
 Call::Branch* Call::branchFor(const Response& response) {
-  if (Branch* known = branch(response.to.tag)) return known;
-  if (branches_.size() == environment_.config.limits.earlyDialogsPerCall) {
-    ++environment_.counters.requestsRefusedByLimit;
-    return nullptr;
+  Branch* known = branch(response.to.tag);
+  if (known == nullptr) {
+    if (branches_.size() >= environment_.config.limits.earlyDialogsPerCall && !confirmed_)
+      std::erase_if(branches_, [](const Branch& b) { return b.over; });
+    if (branches_.size() >= environment_.config.limits.earlyDialogsPerCall) {
+      ++environment_.counters.requestsRefusedByLimit;
+      return nullptr;
+    }
+    branches_.push_back({.dialog = Dialog::fromResponse(seed_, response), .number = ++lastBranch_});
+    known = &branches_.back();
+    if (firstOffer_) known->offer.offerSent(OfferAnswer::Carrier::Invite, *firstOffer_);
   }
-  branches_.push_back({.dialog = Dialog::fromResponse(seed_, response)});
-  return &branches_.back();
+  noteAllow(*known, response);
+  return known;
 }
 
-void Call::handleInviteProvisional(TimePoint, const Response& response) {
+void Call::handleInviteProvisional(TimePoint now, const Request& invite, const Response& response) {
   if (state_ != State::Inviting) return;
   phase_ = CallPhase::Ringing;
   // Without an offer of ours an unreliable body could only be an offer that must not be there (RFC 3262 §5).
-  const auto sdp = offer_.local() ? sdpOf(response) : std::nullopt;
-  if (!response.to.tag.empty()) {
-    Branch* early = branchFor(response);
-    if (early == nullptr) return;
-    if (sdp && early->earlySdp == *sdp) return;  // repeated
-    if (sdp) early->earlySdp = *sdp;
+  auto sdp = firstOffer_ ? sdpOf(response) : std::nullopt;
+  if (response.to.tag.empty()) {
+    if (sdp) return tell(EarlyMedia{.call = id_, .status = response.status, .sdp = std::move(*sdp)});
+    return tell(Ringing{.call = id_, .status = response.status});
   }
-  if (sdp) {
-    tell(EarlyMedia{id_, response.status, *sdp});
-  } else {
-    tell(Ringing{id_, response.status});
+  Branch* early = branchFor(response);
+  if (early == nullptr) return;
+  const Reliability reliability = receiveReliable(now, *early, invite, response);
+  if (reliability == Reliability::Ignored) return;
+  if (reliability == Reliability::New) {
+    sdp = sdpOf(response);
+    if (sdp && owePrack(now, *early, invite, *sdp)) {
+      return tell(EarlyMedia{id_, response.status, std::move(*sdp), early->number, true});
+    }
+    sendPrack(now, *early, invite.cseq);
   }
+  if (response.status == 199) return handleBranchEnd(*early);
+  early->over = false;
+  // What was answered reliably is not said again otherwise (RFC 3261 §13.2.1).
+  if (!early->offer.local(OfferAnswer::Carrier::Invite)) sdp.reset();
+  const bool repeated = sdp && early->earlyAnswer == *sdp;
+  if (sdp && reliability == Reliability::New) early->offer.answerReceived(*sdp);
+  if (repeated) return;
+  if (!sdp) return tell(Ringing{id_, response.status, early->number});
+  early->earlyAnswer = *sdp;
+  tell(EarlyMedia{id_, response.status, std::move(*sdp), early->number});
+}
+
+// RFC 6228 §4: the early dialog is gone, the call is not. Its sequence numbers are kept, should it be heard of again.
+void Call::handleBranchEnd(Branch& ended) {
+  if (std::exchange(ended.over, true)) return;
+  ended.owedPrack.reset();
+  if (auto asked = std::exchange(ended.asked, {})) respond(asked->id, asked->request, 487);
+  if (waitingOffer_ && waitingOffer_->branch == ended.number) waitingOffer_.reset();
+  tell(EarlyBranchEnded{id_, ended.number});
 }
 
 void Call::acknowledge(Branch& branch, std::uint32_t cseq, const std::vector<Authorization>& authorizations,
@@ -102,28 +135,43 @@ void Call::handleInviteSuccess(TimePoint now, ClientTransactionId id, const Resp
     return;
   }
   answered->dialog.confirm(response);
-  std::swap(branches_.front(), *answered);
-  branches_.erase(branches_.begin() + 1, branches_.end());
-  confirmed_ = 0;
-  handleFirstAnswer(now, confirmed(), invite, response);
+  confirmed_ = static_cast<std::size_t>(answered - branches_.data());
+  for (Branch& other : branches_) {  // kept for their sequence numbers: they may still answer
+    if (&other == answered) continue;
+    other.owedPrack.reset();
+    if (auto asked = std::exchange(other.asked, {})) respond(asked->id, asked->request, 487);
+  }
+  if (waitingOffer_ && waitingOffer_->branch != answered->number) giveWay(*answered);
+  handleFirstAnswer(now, *answered, invite, response);
 }
 
 void Call::handleFirstAnswer(TimePoint now, Branch& answered, const Request& invite, const Response& response) {
   auto sdp = sdpOf(response);
-  const bool offered = offer_.local();
-  if (offered && !sdp && !answered.earlySdp.empty()) sdp = answered.earlySdp;
-  if (state_ == State::Cancelling || !sdp) {  // the 200 has crossed the CANCEL, or there is nothing to talk with
+  const bool offered = answered.offer.local(OfferAnswer::Carrier::Invite);
+  const bool before = answered.offer.hasSession() || answered.offer.remote();  // settled reliably, or about to be
+  if (offered && !sdp && !answered.earlyAnswer.empty()) sdp = answered.earlyAnswer;
+  if (state_ == State::Cancelling ||
+      (!sdp && !before)) {  // the 200 has crossed the CANCEL, or there is nothing to talk with
     acknowledge(answered, invite.cseq, invite.authorizations);
     return finishWithBye(now, {.status = 488, .reason = "The answer has no session description"});
   }
   moveTo(State::Established);
-  tell(Answered{.call = id_, .sdp = std::move(sdp), .isOffer = !offered, .extraHeaders = response.extraHeaders});
-  if (offered) {
-    offer_.settle();
-    return acknowledge(answered, invite.cseq, invite.authorizations);
+  timer_.handleSuccess(now, invite, response);
+  Answered event{.call = id_, .extraHeaders = response.extraHeaders, .branch = answered.number};
+  if (before) {
+    if (answered.offer.hasSession()) event.sdp = answered.offer.remoteSdp();
+    acknowledge(answered, invite.cseq, invite.authorizations);
+  } else if (offered) {
+    event.sdp = sdp;
+    answered.offer.answerReceived(std::move(*sdp));
+    acknowledge(answered, invite.cseq, invite.authorizations);
+  } else {
+    event.isOffer = true;
+    event.sdp = sdp;
+    answered.offer.offerReceived(OfferAnswer::Carrier::Invite, std::move(*sdp));
+    owedAck_ = {invite.cseq, invite.authorizations, now + environment_.config.timers.ackWait};
   }
-  offer_.offerReceived();
-  owedAck_ = {invite.cseq, invite.authorizations, now + environment_.config.timers.ackWait};
+  tell(std::move(event));
 }
 
 void Call::handleInviteFailure(TimePoint now, const Response& response, bool fromFarEnd) {

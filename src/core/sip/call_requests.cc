@@ -10,7 +10,8 @@ namespace crosspoint::sip {
 void Call::handleRequest(TimePoint now, RequestReceived received) {
   const Request& request = received.request;
   Branch* dialog = branch(request.from.tag);
-  const bool ours = dialog != nullptr && (dialog->lost || (confirmed_ && dialog == &confirmed()));
+  const bool updated = request.method == Method::Update && state_ == State::Inviting;  // in an early dialog
+  const bool ours = dialog != nullptr && (dialog->lost || updated || (confirmed_ && dialog == &confirmed()));
   if (!ours || state_ == State::Gone || (ended_ && request.method != Method::Bye)) {
     ++environment_.counters.strayRequests;
     return respond(received.id, request, 481);
@@ -18,6 +19,14 @@ void Call::handleRequest(TimePoint now, RequestReceived received) {
   if (!dialog->dialog.acceptCseq(request.cseq)) return respond(received.id, request, 500, "CSeq is out of order");
   if (request.method == Method::Bye) return handleBye(now, *dialog, std::move(received));
   if (dialog->lost) return respond(received.id, request, 481);
+  noteAllow(*dialog, request);
+  const bool negotiates =
+      request.method == Method::Invite || request.method == Method::Update || request.method == Method::Prack;
+  if (negotiates && !isSdp(request.contentType)) {
+    Response response = makeResponse(request, 415, localTag_);
+    response.accept = {"application/sdp"};
+    return respond(received.id, std::move(response));
+  }
   switch (request.method) {
     case Method::Invite:
       if (state_ == State::Invited) {  // the first one is not answered yet
@@ -25,12 +34,11 @@ void Call::handleRequest(TimePoint now, RequestReceived received) {
         response.retryAfter = static_cast<std::uint32_t>(environment_.random.below(11));
         return respond(received.id, std::move(response));
       }
-      if (!isSdp(request.contentType)) {
-        Response response = makeResponse(request, 415, localTag_);
-        response.accept = {"application/sdp"};
-        return respond(received.id, std::move(response));
-      }
       return handleReInvite(now, std::move(received));
+    case Method::Update:
+      return handleUpdate(now, *dialog, std::move(received));
+    case Method::Prack:
+      return handlePrack(now, *dialog, std::move(received));
     case Method::Info:
       return handleInfo(std::move(received));
     case Method::Notify:

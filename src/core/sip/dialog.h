@@ -36,6 +36,7 @@ class Dialog {
   SendAck makeAck(std::uint32_t inviteCseq, const std::vector<Authorization>& authorizations) const;
   Uri destination() const;
   std::uint32_t& localCseq() { return localCseq_; }
+  const NameAddr& contact() const { return contact_; }  // ours
 
   // §12.2.2: false if the request is older than one that was seen already.
   bool acceptCseq(std::uint32_t cseq);

@@ -42,6 +42,9 @@ constexpr std::string_view kOwnHeaders[] = {"From",
                                             "l",
                                             "c"};
 
+// Extensions that a request may require.
+constexpr std::string_view kOptions[] = {kReliable, kTimer};
+
 bool isToken(std::string_view name) {  // RFC 3261 §25.1
   return !name.empty() && std::ranges::all_of(name, [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -63,6 +66,14 @@ bool fitsUser(std::string_view user) { return !user.empty() && user.size() <= kU
 
 // A body of the owner's that has to say something.
 bool fitsBody(std::string_view body) { return !body.empty() && body.size() <= kBodyBytesMax; }
+
+// What a request demands and we do not know.
+std::vector<std::string> unknownOptions(std::vector<std::string> required) {
+  std::erase_if(required, [](const std::string& tag) {
+    return std::ranges::any_of(kOptions, [&](auto known) { return namesEqual(tag, known); });
+  });
+  return required;
+}
 
 // 0, or the status with which a request is refused whoever it is for.
 int faultOf(const Request& request) {
@@ -170,9 +181,9 @@ void UserAgent::Impl::handle(TimePoint now, RequestReceived received) {
     ++environment_.counters.malformed;
     return answer(received.id, request, fault);
   }
-  if (!request.require.empty()) {  // §8.2.2.3: we support no extension that must be understood
+  if (auto unknown = unknownOptions(request.require); !unknown.empty()) {  // §8.2.2.3
     Response response = makeResponse(request, 420, environment_.newToken());
-    response.unsupported = request.require;
+    response.unsupported = std::move(unknown);
     return answer(received.id, std::move(response));
   }
   if (request.to.tag.empty()) return handleNewRequest(now, std::move(received));
@@ -216,6 +227,11 @@ void UserAgent::Impl::handleNewInvite(TimePoint now, RequestReceived received) {
   if (!request.body.empty() && !isSdp(request.contentType)) {
     Response response = makeResponse(request, 415, environment_.newToken());
     response.accept = {"application/sdp"};
+    return answer(received.id, std::move(response));
+  }
+  if (const auto least = intervalTooSmall(request, environment_.config.minSe)) {
+    Response response = makeResponse(request, 422, environment_.newToken());
+    response.minSe = least;
     return answer(received.id, std::move(response));
   }
   if (!roomForCall()) {

@@ -244,7 +244,7 @@ TEST(UserAgent, MalformedRequestsAreAnsweredAndCounted) {
   EXPECT_EQ(statusOf([](Request& r) { r.contacts[0].uri = {}; }), 400);
   EXPECT_EQ(statusOf([](Request& r) { r.body = std::string(kBodyBytesMax + 1, 'x'); }), 413);
   EXPECT_EQ(statusOf([](Request& r) { r.contentType = "multipart/mixed"; }), 415);
-  EXPECT_EQ(statusOf([](Request& r) { r.require = {"100rel"}; }), 420);
+  EXPECT_EQ(statusOf([](Request& r) { r.require = {"100rel", "precondition"}; }), 420);
   EXPECT_EQ(statusOf([](Request& r) { r.to.tag = "unknown"; }), 481);
 }
 
