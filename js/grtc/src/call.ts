@@ -12,16 +12,18 @@
 // is settled, then sends it again (signalling, section 4, "Glare").
 
 import type { AttachedPair } from './attached.js';
-import { kKinds, type MediaKind, type WantedMedia } from './constraints.js';
+import type { MediaKind, WantedMedia } from './constraints.js';
+import type { EarlyAnswer } from './early.js';
+import { IceRepair } from './icerepair.js';
 import type { LocalMedia } from './localmedia.js';
 import type { Logger } from './log.js';
-import { PeerLink, type LocalDescription } from './peerlink.js';
+import { Muting } from './muting.js';
+import type { LocalDescription, PeerLink } from './peerlink.js';
 import type { Platform } from './platform/platform.js';
 import { SerialQueue } from './queue.js';
 import { RemoteMedia } from './remotemedia.js';
 import { tiebreaker, writeAnswer, writeOffer, writeOk } from './roap.js';
 import type { RoapAnswer, RoapError, RoapOffer } from './roap.js';
-import type { Candidate } from './sdp.js';
 
 export type CallState =
   | 'New'
@@ -60,11 +62,8 @@ export interface CallEnvironment {
   readonly platform: Platform;
   readonly log: Logger;
   readonly source: LocalMedia;
-  readonly rtc: RTCConfiguration;
-  readonly iceTimeout: number;
+  readonly makeLink: () => PeerLink;
   readonly noanswerTimeout: number;
-  readonly videoBandwidth: () => number;
-  readonly filterCandidates: (candidates: Candidate[]) => Candidate[];
   /** Whether each offer in an established call makes a new peer connection. */
   readonly renewsConnection: () => boolean;
   /** What to accept of an offer that comes mid-call; null: what the call has. */
@@ -87,6 +86,7 @@ export type CallChange = Partial<WantedMedia> & { held?: boolean };
 interface PendingOffer {
   readonly link: PeerLink;
   readonly seq: number;
+  readonly restartsIce: boolean;
 }
 
 export class Call {
@@ -97,17 +97,20 @@ export class Call {
   readonly #queue = new SerialQueue();
   readonly #closing = new AbortController();
   readonly #remote: RemoteMedia;
+  readonly #muting: Muting;
+  readonly #ice: IceRepair;
   #state: CallState = 'New';
   #wanted: WantedMedia;
   #held: boolean;
   #offerNeeded = false;
+  #restartNeeded = false; // ... only to restart ICE, on the connection there is
   #link: PeerLink | null = null; // the one in use; another may be on its way to take its place
   readonly #links = new Set<PeerLink>();
+  #early: EarlyAnswer | null = null;
   #pending: PendingOffer | null = null;
   #seq = 0;
   #noAnswerTimer: ReturnType<typeof setTimeout> | undefined;
   #known = false; // the gateway has heard of this call
-  #enabled: Record<MediaKind, boolean> = { audio: true, video: true };
 
   constructor(environment: CallEnvironment, listener: CallListener, options: CallOptions) {
     this.#environment = environment;
@@ -117,10 +120,22 @@ export class Call {
     this.#wanted = options.wanted;
     this.#held = options.held;
     this.#remote = new RemoteMedia(environment.platform, listener);
+    this.#muting = new Muting((kind) => this.#tracksOf(kind));
+    this.#ice = new IceRepair({
+      isQuiet: () => this.#state === 'Established' && !this.#offerNeeded && !this.#restartNeeded,
+      iceState: () => this.#link?.iceState ?? null,
+      restart: () => this.#restartIce(),
+      tell: (status) => listener.handleIceDisconnected(status),
+    });
   }
 
   get state(): CallState {
     return this.#state;
+  }
+
+  /** Whether it was established, whatever goes on in it now. */
+  get isSetUp(): boolean {
+    return this.#state === 'Established' || this.#state === 'Reoffering' || this.#state === 'Reanswering';
   }
 
   get isHeldByUs(): boolean {
@@ -132,18 +147,38 @@ export class Call {
     this.#run(() => this.#offer());
   }
 
-  startAnswer(offer: RoapOffer): void {
+  /** `early` is what was done while it rang. */
+  startAnswer(offer: RoapOffer, early: EarlyAnswer | null): void {
     this.#known = true;
+    this.#early = early;
     this.#go('Answering');
-    this.#run(() => this.#answer(offer));
+    this.#run(() => this.#answer(offer, early));
+  }
+
+  /** Whether the gateway has heard of it. */
+  get isKnown(): boolean {
+    return this.#known;
+  }
+
+  /** Whether media can come and go now. */
+  get isConnected(): boolean {
+    const state = this.#link?.iceState;
+    return state === 'connected' || state === 'completed';
   }
 
   /** The page wants the call different. Without a change: a new offer all the same, which also repairs a broken ICE. */
   change(change: CallChange): void {
+    // ICE is being restarted already: that is all that this offer could do.
+    if (Object.keys(change).length === 0 && this.#pending?.restartsIce === true) return;
     this.#wanted = { audio: change.audio ?? this.#wanted.audio, video: change.video ?? this.#wanted.video };
     this.#held = change.held ?? this.#held;
     this.#offerNeeded = true;
     this.#offerIfNeeded();
+  }
+
+  /** The device has got another network. */
+  handleNetworkChange(): void {
+    if (this.#link !== null) this.#ice.handleNetworkChange();
   }
 
   handleOffer(offer: RoapOffer): void {
@@ -152,7 +187,7 @@ export class Call {
       return;
     }
     this.#go('Reanswering');
-    this.#run(() => this.#answer(offer));
+    this.#run(() => this.#answer(offer, null));
   }
 
   handleAnswer(answer: RoapAnswer): void {
@@ -178,15 +213,14 @@ export class Call {
 
   /** Mutes or unmutes what we send. */
   enable(kind: MediaKind, enabled: boolean): void {
-    this.#enabled[kind] = enabled;
-    this.#applyEnabled(kind);
+    this.#muting.enable(kind, enabled);
   }
 
   /** The local source has changed: send its new tracks. */
   handleSourceChange(afterwards: () => void): void {
     this.#run(async () => {
       await this.#link?.replaceTracks(this.#environment.source);
-      this.#keepMuted();
+      this.#muting.keep();
       afterwards();
     });
   }
@@ -205,7 +239,10 @@ export class Call {
   /** Ends the call here; with `sendBye` at the gateway too, where it may have been heard of. Harmless twice. */
   close(sendBye: boolean, byeRetryUntil?: AbortSignal): void {
     if (this.#state === 'Closed') return;
-    for (const kind of kKinds) if (!this.#enabled[kind]) this.enable(kind, true);
+    this.#muting.release();
+    this.#early?.close();
+    this.#ice.close();
+    this.#remote.close();
     this.#go('Closed');
     this.#queue.close();
     this.#closing.abort();
@@ -237,30 +274,38 @@ export class Call {
     }
   }
 
+  #restartIce(): void {
+    this.#environment.log.notice(`Restarting ICE with ${this.peer}.`);
+    this.#restartNeeded = true;
+    this.#offerIfNeeded();
+  }
+
   #offerIfNeeded(): void {
-    if (!this.#offerNeeded || this.#state !== 'Established') return;
+    if ((!this.#offerNeeded && !this.#restartNeeded) || this.#state !== 'Established') return;
     this.#go('Reoffering');
     this.#run(() => this.#offer());
   }
 
   async #offer(): Promise<void> {
-    this.#offerNeeded = false;
     const { platform, source, log } = this.#environment;
     const current = this.#link;
-    const renewed = current === null || this.#environment.renewsConnection();
+    const renewed = current === null || (this.#offerNeeded && this.#environment.renewsConnection());
+    const broken = current !== null && ['disconnected', 'failed'].includes(current.iceState);
+    const restartsIce = renewed || broken || this.#restartNeeded;
+    this.#offerNeeded = false;
+    this.#restartNeeded = false;
     const link = renewed ? this.#makeLink() : current;
     if (renewed) {
       this.#seq = 0;
       link.takeLayout(current?.layout() ?? []);
     }
-    this.#pending = { link, seq: this.#seq + 1 };
-    const broken = !renewed && (link.iceState === 'disconnected' || link.iceState === 'failed');
-    const local = await link.makeOffer(this.#wanted, this.#held, source, broken);
+    this.#pending = { link, seq: this.#seq + 1, restartsIce };
+    const local = await link.makeOffer(this.#wanted, this.#held, source, restartsIce && !renewed);
     await this.#environment.whenSignedIn();
     if (this.#isOver(link)) return;
     this.#seq += 1;
     log.info(`Sending an OFFER to ${this.peer}${this.#held ? ' (hold)' : ''}.`);
-    this.#keepMuted();
+    this.#muting.keep();
     this.#noAnswerTimer = this.#startNoAnswerTimer();
     this.#post(
       writeOffer({
@@ -280,24 +325,27 @@ export class Call {
     for (const other of this.#links) if (other !== link) this.#closeLink(other);
     this.#link = link;
     if (answer.moreComing) {
-      this.#remote.update(link, this.#wanted, false);
+      this.#remote.updateEarly(link, this.#wanted);
       return;
     }
     this.#post(writeOk(answer, this.#options.attached()));
     this.#settle(link);
   }
 
-  async #answer(offer: RoapOffer): Promise<void> {
+  async #answer(offer: RoapOffer, early: EarlyAnswer | null): Promise<void> {
     const reanswer = this.#state === 'Reanswering';
     if (typeof offer.seq === 'number') this.#seq = Math.max(this.#seq, offer.seq);
     if (reanswer && offer.attached !== undefined) this.#listener.handleAttached(offer.attached);
-    const link = this.#link ?? this.#makeLink();
+    const begun = early === null ? null : this.#own(await early.take());
+    if (this.#state === 'Closed') return;
+    const link = begun ?? this.#link ?? this.#makeLink();
     this.#link = link;
     const wanted = (reanswer ? this.#environment.wantedForReanswer() : null) ?? this.#wanted;
     this.#wanted = wanted;
-    const local = await link.makeAnswer(descriptionOf(offer), wanted, this.#held, this.#environment.source);
+    if (begun === null) await link.takeOffer(descriptionOf(offer));
+    const local = await link.makeAnswer(wanted, this.#held, this.#environment.source);
     if (this.#isOver(link)) return;
-    this.#keepMuted();
+    this.#muting.keep();
     this.#environment.log.info(`Sending an ANSWER to ${this.peer}.`);
     const attached = this.#options.attached();
     this.#post(writeAnswer({ ...local, attached, to: offer, sessionId: this.#options.sessionId }));
@@ -325,15 +373,12 @@ export class Call {
   }
 
   #makeLink(): PeerLink {
-    const environment = this.#environment;
-    const link: PeerLink = new PeerLink(environment.platform, {
-      rtc: environment.rtc,
-      iceTimeout: environment.iceTimeout,
-      videoBandwidth: environment.videoBandwidth,
-      filterCandidates: environment.filterCandidates,
-      onIceState: (state) => this.#handleIceState(link, state),
-      onCandidateError: (error) => environment.log.notice('A candidate was refused by the browser.', error),
-    });
+    return this.#own(this.#environment.makeLink());
+  }
+
+  #own<T extends PeerLink | null>(link: T): T {
+    if (link === null) return link;
+    link.onIceState = (state) => this.#handleIceState(link, state);
     this.#links.add(link);
     return link;
   }
@@ -345,21 +390,12 @@ export class Call {
 
   #handleIceState(link: PeerLink, state: RTCIceConnectionState): void {
     this.#environment.log.info(`ICE with ${this.peer}: ${state}.`);
-    if (link !== this.#link || this.#state === 'Closed') return;
-    if (state === 'disconnected' || (state === 'failed' && this.#state !== 'Reoffering')) {
-      this.#listener.handleIceDisconnected(state);
-    }
+    if (link === this.#link && this.#state !== 'Closed') this.#ice.handleState(state);
   }
 
-  /** Tracks that are new to the call are as mute as those before them. */
-  #keepMuted(): void {
-    for (const kind of kKinds) if (!this.#enabled[kind]) this.#applyEnabled(kind);
-  }
-
-  #applyEnabled(kind: MediaKind): void {
+  #tracksOf(kind: MediaKind): Set<MediaStreamTrack> {
     const track = this.#environment.source.track(kind);
-    const tracks = new Set([...(this.#link?.sentTracks(kind) ?? []), ...(track === null ? [] : [track])]);
-    for (const each of tracks) each.enabled = this.#enabled[kind];
+    return new Set([...(this.#link?.sentTracks(kind) ?? []), ...(track === null ? [] : [track])]);
   }
 
   #post(body: string): void {

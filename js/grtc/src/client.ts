@@ -47,6 +47,7 @@ export class Client implements ClientEvents {
   readonly onPeerClosing: ClientEvents['onPeerClosing'];
   readonly onStatsFromServer: ClientEvents['onStatsFromServer'];
   readonly onProgress: ClientEvents['onProgress'];
+  readonly onReconnect: ClientEvents['onReconnect'];
 
   readonly #platform: Platform;
   readonly #log: Logger;
@@ -81,6 +82,7 @@ export class Client implements ClientEvents {
     this.onPeerClosing = events.onPeerClosing;
     this.onStatsFromServer = events.onStatsFromServer;
     this.onProgress = events.onProgress;
+    this.onReconnect = events.onReconnect;
     this.#core = new ClientCore({
       platform,
       configuration: this.configuration,
@@ -94,7 +96,7 @@ export class Client implements ClientEvents {
   /** Signs in anonymously, under a new id. Ends in onConnect or onFailed. Signs out first if signed in. */
   connect(): void {
     const id = `anon${hex(this.#platform.randomBytes(16))}`;
-    void this.#core.signIn({ id, password: null }, this.onConnect);
+    void this.#core.account.signIn({ id, password: null }, this.onConnect);
   }
 
   /**
@@ -112,13 +114,13 @@ export class Client implements ClientEvents {
       return;
     }
     const usesPassword = password !== '' && (user === '' || user === id);
-    void this.#core.signIn({ id, password: usesPassword ? password : null }, this.onRegister);
+    void this.#core.account.signIn({ id, password: usesPassword ? password : null }, this.onRegister);
   }
 
   /** Signs out; a call ends. Ends in onDisconnect. Throws INVALID_STATE_ERROR if not signed in. */
   disconnect(): void {
-    if (this.#core.phase !== 'signedIn') throw new GrtcError(INVALID_STATE_ERROR, 'The client is not connected.');
-    void this.#core.signOut();
+    if (!this.#core.account.isConnected) throw new GrtcError(INVALID_STATE_ERROR, 'The client is not connected.');
+    void this.#core.account.signOut();
   }
 
   /**
@@ -227,7 +229,8 @@ export class Client implements ClientEvents {
     } catch (error) {
       const message = error instanceof GrtcError ? error.message : describe(error);
       this.#log.error(`No local media: ${message}`);
-      this.onMediaFailure.fire({ message });
+      const { cause } = error instanceof GrtcError ? error : { cause: error };
+      this.onMediaFailure.fire({ message, ...(cause instanceof Error ? { name: cause.name } : {}) });
       return;
     }
     this.#core.changeSource(result.previous);

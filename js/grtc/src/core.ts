@@ -1,30 +1,28 @@
 // The inside of a client, shared by `Client` and its sessions: who is signed in, the one call that a client can have,
 // the call that waits to be accepted, and what each message from the gateway leads to.
 
+import { Account, notSignedIn } from './account.js';
 import { Call, type CallListener, type CallOptions } from './call.js';
+import { explain, type ClientEvents, type FailureDetails } from './clientevents.js';
 import { gatewaysOf, iceServersOf, type Configuration } from './configuration.js';
 import type { MediaConstraint, WantedMedia } from './constraints.js';
-import { describe, GrtcError, INVALID_STATE_ERROR } from './errors.js';
-import type { ClientEvents } from './clientevents.js';
-import type { EventHook } from './events.js';
+import { EarlyAnswer } from './early.js';
+import { GrtcError, INVALID_STATE_ERROR } from './errors.js';
+import { isSameOffer, type IncomingCall } from './incoming.js';
 import { LocalMedia, stopTracks } from './localmedia.js';
 import type { Logger } from './log.js';
+import { PeerLink } from './peerlink.js';
 import type { Platform } from './platform/platform.js';
 import type { RoapError, RoapOffer } from './roap.js';
 import type { Candidate } from './sdp.js';
-import { Transport, type Identity } from './transport.js';
-import { readMessage, type GatewayMessage } from './wire.js';
-
-/** A call that came in and waits for the page. Without an offer (INVITE) it is accepted by making one. */
-export interface IncomingCall {
-  readonly peer: string;
-  readonly offer: RoapOffer | null;
-  readonly attached: unknown;
-}
+import { Transport } from './transport.js';
+import { readMessage, type GatewayMessage, type ProgressInfo } from './wire.js';
 
 /** What the core needs of a session. */
 export interface SessionHandle {
   acceptCall(): void;
+  /** How the call's setup or its transfer goes on. */
+  handleProgress(progress: ProgressInfo): void;
 }
 
 /** What the page has set on the client, read when it is needed. */
@@ -37,8 +35,6 @@ export interface ClientSettings {
   renewsConnection: boolean;
 }
 
-export type Phase = 'signedOut' | 'signingIn' | 'signedIn';
-
 export interface CoreOptions {
   readonly platform: Platform;
   readonly configuration: Configuration;
@@ -47,9 +43,11 @@ export interface CoreOptions {
   readonly filterCandidates: (candidates: Candidate[]) => Candidate[];
 }
 
-interface Waiter {
-  resolve: () => void;
-  reject: (error: unknown) => void;
+interface ActiveCall {
+  readonly call: Call;
+  readonly session: SessionHandle;
+  /** The gateway's session that carried it is gone: nothing can be said of it any more. */
+  isOrphan: boolean;
 }
 
 export class ClientCore {
@@ -62,30 +60,41 @@ export class ClientCore {
     renewsConnection: true,
   };
   readonly #options: CoreOptions;
+  readonly account: Account;
   readonly #transport: Transport;
-  #phase: Phase = 'signedOut';
-  #attempt = 0;
-  #waiters: Waiter[] = [];
-  #active: { call: Call; session: SessionHandle } | null = null;
+  #active: ActiveCall | null = null;
   #incoming: IncomingCall | null = null;
   #latestSession: SessionHandle | null = null;
   #lastSessionId = 0;
   #nextCall = new AbortController(); // aborted when a new call begins: a late BYE must not end that one
+  #failure: FailureDetails = {}; // why the call is about to end
 
   constructor(options: CoreOptions) {
     this.#options = options;
     this.media = new LocalMedia(options.platform);
-    this.#transport = new Transport(options.platform, {
-      gateways: gatewaysOf(options.configuration),
-      pollingTimeout: options.configuration.polling_timeout,
-      log: options.log,
+    const { events, log, platform, configuration } = options;
+    this.account = new Account({
+      transport: () => this.#transport,
+      events,
+      log,
+      endEverything: () => this.#endEverything(),
+    });
+    this.#transport = new Transport(platform, {
+      gateways: gatewaysOf(configuration),
+      pollingTimeout: configuration.polling_timeout,
+      features: ['ack', 'progress', ...(platform.takesProvisionalAnswers ? ['provisional'] : []), 'websocket'],
+      log,
       listener: {
         handleMessage: (body, peer) => this.#handle(readMessage(body, peer)),
-        handleConnectionError: (status) => void this.events.onConnectionError.fire({ status }),
-        handleSignedOut: (reason) => this.#handleSignedOut(reason),
-        handleFailover: (message) => void this.events.onFailed.fire({ message }),
+        handleConnectionError: (status) => void events.onConnectionError.fire({ status }),
+        handleSignedOut: (reason, refusal) => this.account.handleSignedOut(reason, refusal),
+        handleFailover: (message) => void events.onFailed.fire({ message }),
+        isNeeded: () => this.#active?.call.isConnected ?? false,
+        handleRecovering: () => this.account.handleRecovering(),
+        handleRecovered: (resumed) => this.#handleRecovered(resumed),
       },
     });
+    platform.onNetworkChange(() => this.#handleNetworkChange());
   }
 
   get platform(): Platform {
@@ -100,74 +109,30 @@ export class ClientCore {
     return this.#options.events;
   }
 
-  get phase(): Phase {
-    return this.#phase;
-  }
-
   get incoming(): IncomingCall | null {
     return this.#incoming;
   }
 
-  // ---- Signing in and out
-
-  /** Signs in, after signing out if need be. `done` fires if it works, onFailed if not; neither if another sign-in or a
-   *  sign-out comes in between. */
-  async signIn(identity: Identity, done: EventHook<{ message: string }>): Promise<void> {
-    this.#attempt += 1;
-    const attempt = this.#attempt;
-    this.#phase = 'signingIn';
-    this.#endEverything();
-    try {
-      await this.#transport.signIn(identity);
-    } catch (error) {
-      if (attempt !== this.#attempt) return;
-      this.#phase = 'signedOut';
-      this.#settleWaiters(error);
-      const message = describeFailure(error);
-      this.log.error(`Sign-in failed: ${message}`);
-      this.events.onFailed.fire({ message });
-      return;
-    }
-    if (attempt !== this.#attempt) return;
-    this.#phase = 'signedIn';
-    this.log.notice(`Signed in as ${identity.id}.`);
-    this.#transport.startPolling();
-    this.#settleWaiters(null);
-    done.fire({ message: `Signed in as ${identity.id}.` });
+  /** Whether the gateway has an extension of ours. */
+  hasFeature(name: string): boolean {
+    return this.#transport.hasFeature(name);
   }
 
-  async signOut(): Promise<void> {
-    if (this.#phase !== 'signedIn') throw new GrtcError(INVALID_STATE_ERROR, 'The client is not connected.');
-    this.#attempt += 1;
-    const attempt = this.#attempt;
-    this.#phase = 'signedOut';
-    const signedOut = this.#transport.signOut(); // implies BYE
-    this.#endEverything();
-    await signedOut;
-    if (attempt === this.#attempt) this.events.onDisconnect.fire({ message: 'Signed out.' });
+  // ---- The connection to the gateway
+
+  #handleNetworkChange(): void {
+    if (!this.account.isConnected) return;
+    this.log.notice('The network has changed.');
+    this.#transport.handleNetworkChange();
+    if (this.#active?.isOrphan === false) this.#active.call.handleNetworkChange();
   }
 
-  #whenSignedIn(): Promise<void> {
-    if (this.#phase === 'signedIn') return Promise.resolve();
-    if (this.#phase === 'signedOut') return Promise.reject(notSignedIn());
-    return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
-  }
-
-  #settleWaiters(error: unknown): void {
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const { resolve, reject } of waiters) {
-      if (error === null) resolve();
-      else reject(error);
-    }
-  }
-
-  #handleSignedOut(reason: string): void {
-    this.#attempt += 1;
-    this.#phase = 'signedOut';
-    this.log.notice(reason);
-    this.#endEverything();
-    this.events.onDisconnect.fire({ message: reason });
+  /** A new session knows nothing of the old one's call. What still talks goes on as long as it can. */
+  #handleRecovered(resumed: boolean): void {
+    const active = this.#active;
+    if (!resumed && active?.call.isConnected === true) active.isOrphan = true;
+    else if (!resumed && active?.call.isKnown !== false) this.#endEverything();
+    this.account.handleRecovered(resumed);
   }
 
   /** The sign-in that carried the call is over, and so is the call. */
@@ -185,25 +150,32 @@ export class ClientCore {
     return this.#active?.session === session ? this.#active.call : null;
   }
 
+  /** Our id of the next call. */
+  newSessionId(): number {
+    this.#lastSessionId += 1;
+    return this.#lastSessionId;
+  }
+
   /** A new call of this session. Throws INVALID_STATE_ERROR where there cannot be one. */
-  openCall(session: SessionHandle, listener: CallListener, options: Omit<CallOptions, 'sessionId'>): Call {
-    if (this.#phase === 'signedOut') throw notSignedIn();
+  openCall(session: SessionHandle, listener: CallListener, options: CallOptions): Call {
+    if (this.account.phase === 'signedOut') throw notSignedIn();
     if (this.#active !== null) {
       throw new GrtcError(INVALID_STATE_ERROR, `There is a call with ${this.#active.call.peer} already; end it first.`);
     }
     if (!this.platform.isWebrtcSupported()) this.log.error('This browser does not support WebRTC.');
     this.#nextCall.abort();
     this.#nextCall = new AbortController();
-    this.#lastSessionId += 1;
-    const call = new Call(this.#environment(), listener, { ...options, sessionId: this.#lastSessionId });
-    this.#active = { call, session };
+    this.#failure = {};
+    const call = new Call(this.#environment(), listener, options);
+    this.#active = { call, session, isOrphan: false };
     return call;
   }
 
   /** Ends the call, if it is the one under way, without an event. */
   closeCall(call: Call, sendBye: boolean): void {
+    const isOrphan = this.#active?.call === call && this.#active.isOrphan;
     if (this.#active?.call === call) this.#active = null;
-    call.close(sendBye, this.#nextCall.signal);
+    call.close(sendBye && !isOrphan, this.#nextCall.signal);
   }
 
   /** The waiting call, which is no longer waiting. Throws INVALID_STATE_ERROR if there is none. */
@@ -215,7 +187,8 @@ export class ClientCore {
   }
 
   rejectIncoming(): void {
-    const { peer } = this.takeIncoming();
+    const { peer, early } = this.takeIncoming();
+    early?.close();
     this.#post(peer, 'BYE', this.#nextCall.signal);
   }
 
@@ -229,6 +202,15 @@ export class ClientCore {
     this.log.error('The call cannot go on.', error);
     this.closeCall(call, true);
     this.events.onPeerClosing.fire({ peer: call.peer });
+  }
+
+  /** ICE of this call is broken. The page and the call repair it, unless the gateway no longer knows the call. */
+  handleIceDisconnected(call: Call, status: string): void {
+    if (this.#active?.call === call && this.#active.isOrphan) {
+      this.failCall(call, new Error('The gateway has lost the call.'));
+      return;
+    }
+    this.events.onIceDisconnected.fire({ status });
   }
 
   /** The local source is another one now. The one before is stopped when no call sends it any more. */
@@ -246,16 +228,24 @@ export class ClientCore {
       platform,
       log,
       source: this.media,
-      rtc: { iceServers: iceServersOf(configuration) },
-      iceTimeout: configuration.ice_timeout,
+      makeLink: () => this.#makeLink(),
       noanswerTimeout: configuration.noanswer_timeout,
-      videoBandwidth: () => this.settings.videoBandwidth,
-      filterCandidates: this.#options.filterCandidates,
       renewsConnection: () => this.settings.renewsConnection,
       wantedForReanswer: () => (this.settings.answerMediaChosen ? this.settings.answerMedia : null),
-      whenSignedIn: () => this.#whenSignedIn(),
+      whenSignedIn: () => this.account.whenSignedIn(),
       post: (peer, body, retryUntil) => this.#post(peer, body, retryUntil),
     };
+  }
+
+  #makeLink(): PeerLink {
+    const { configuration, platform, log, filterCandidates } = this.#options;
+    return new PeerLink(platform, {
+      rtc: { iceServers: iceServersOf(configuration) },
+      iceTimeout: configuration.ice_timeout,
+      videoBandwidth: () => this.settings.videoBandwidth,
+      filterCandidates,
+      onCandidateError: (error) => log.notice('A candidate was refused by the browser.', error),
+    });
   }
 
   #post(peer: string, body: string, retryUntil?: AbortSignal): void {
@@ -293,6 +283,7 @@ export class ClientCore {
         break;
       case 'progress':
         events.onProgress.fire({ peer: this.#active?.call.peer ?? '', ...message.progress });
+        this.#active?.session.handleProgress(message.progress);
         break;
       case 'error':
         this.#handleError(message.error);
@@ -314,10 +305,13 @@ export class ClientCore {
       return;
     }
     this.#active = null;
+    this.#incoming?.early?.close();
     this.#incoming = null;
     active?.call.close(false);
+    const failure = this.#failure;
+    this.#failure = {};
     this.log.notice(`The call with ${peer} has ended.`);
-    this.events.onPeerClosing.fire({ peer });
+    this.events.onPeerClosing.fire({ peer, ...failure });
   }
 
   #handleOffer(peer: string, offer: RoapOffer): void {
@@ -325,9 +319,29 @@ export class ClientCore {
       this.#active.call.handleOffer(offer);
       return;
     }
-    this.#incoming = { peer, offer, attached: offer.attached };
+    if (isSameOffer(this.#incoming?.offer ?? null, offer)) return;
+    this.#incoming?.early?.close();
+    const sessionId = this.newSessionId();
+    const incoming: IncomingCall = { peer, offer, attached: offer.attached, sessionId, early: null };
+    this.#incoming = incoming;
+    this.#failure = {};
     this.log.notice(`Incoming call from ${peer}.`);
     this.events.onIncomingCall.fire({ peer });
+    if (this.#incoming === incoming) incoming.early = this.#answerEarly(peer, offer, sessionId);
+  }
+
+  /** While it rings. Needs a gateway and a browser that understand provisional answers. */
+  #answerEarly(peer: string, offer: RoapOffer, sessionId: number): EarlyAnswer | null {
+    const { platform } = this;
+    if (!platform.takesProvisionalAnswers || !this.hasFeature('provisional')) return null;
+    return new EarlyAnswer(this.#makeLink(), {
+      platform,
+      offer,
+      sessionId,
+      wanted: this.settings.answerMedia,
+      post: (body) => this.#post(peer, body, this.#nextCall.signal),
+      onFailure: (error) => this.log.notice('No provisional answer was possible.', error),
+    });
   }
 
   /** The page is to make the offer: at once within a call, else when the user accepts. */
@@ -336,7 +350,8 @@ export class ClientCore {
       this.#active.call.change({});
       return;
     }
-    const incoming: IncomingCall = { peer, offer: null, attached };
+    const incoming: IncomingCall = { peer, offer: null, attached, sessionId: this.newSessionId(), early: null };
+    this.#incoming?.early?.close();
     this.#incoming = incoming;
     this.log.notice(`Incoming call from ${peer}, without an offer.`);
     this.events.onIncomingCall.fire({ peer });
@@ -363,21 +378,16 @@ export class ClientCore {
 
   #handleError({ errorType, sipStatus, reason, seq }: RoapError): void {
     this.log.error(`The gateway reports ${errorType} ${sipStatus ?? ''} ${reason}`.trim());
-    this.events.onGatewayError.fire({
+    const details = {
       error: errorType,
       ...(sipStatus === null ? {} : { sipStatus }),
       ...(reason === '' ? {} : { reason }),
-    });
+    };
+    // What a change of a call came to does not tell why the call ends later.
+    if (this.#active?.call.isSetUp !== true) this.#failure = details;
+    this.events.onGatewayError.fire({ ...details, message: explain(details) });
     this.#active?.call.handleError({ messageType: 'ERROR', errorType, sipStatus, reason, seq });
   }
-}
-
-function notSignedIn(): GrtcError {
-  return new GrtcError(INVALID_STATE_ERROR, 'The client is not signed in; call connect() or register() first.');
-}
-
-function describeFailure(error: unknown): string {
-  return error instanceof GrtcError ? error.message : describe(error);
 }
 
 /** A page's arguments over what the client has as default. */

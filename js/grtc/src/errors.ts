@@ -29,8 +29,8 @@ export class GrtcError extends Error {
   override readonly name: ErrorName;
   readonly code: number;
 
-  constructor(name: ErrorName, message = '') {
-    super(message);
+  constructor(name: ErrorName, message = '', options?: { cause?: unknown }) {
+    super(message, options);
     this.name = name;
     this.code = kCodes[name];
   }

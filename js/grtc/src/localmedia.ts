@@ -45,7 +45,7 @@ export class LocalMedia {
     try {
       return await this.#platform.getUserMedia(constraints);
     } catch (error) {
-      throw new GrtcError(GRTC_ERROR, describe(error));
+      throw new GrtcError(GRTC_ERROR, describe(error), { cause: error });
     }
   }
 }

@@ -16,16 +16,31 @@ import { wantedMedia, type ClientCore } from './core.js';
 import { sendTones, type DtmfOptions } from './dtmf.js';
 import { describe, GRTC_ERROR, GrtcError, INVALID_STATE_ERROR } from './errors.js';
 import { EventHook } from './events.js';
+import { blindTransfer, attendedTransfer, isTransferState, type TransferInfo } from './transfer.js';
+import type { ProgressInfo } from './wire.js';
+
+/** For sessions among themselves. */
+let dialogOf: (session: MediaSession) => { peer: string; dialog: string } | null;
 
 export class MediaSession {
   /** The far end's media is there, or is there again after a hold. */
   readonly onRemoteStream: EventHook<{ stream: MediaStream }>;
   /** The call went on hold, by whichever side. onRemoteStream tells of the end of it. */
   readonly onSessionHold: EventHook<{ isTrue: boolean }>;
+  /** Crosspoint's own: how a transfer goes on. After "transferred" the call ends here. */
+  readonly onTransfer: EventHook<TransferInfo>;
 
   readonly #core: ClientCore;
   #ownData: AttachedPair[] | null = null;
   #peerData: unknown = undefined;
+  #dialog = '';
+
+  static {
+    dialogOf = (session) => {
+      const call = #core in session ? session.#call() : null;
+      return call === null ? null : { peer: call.peer, dialog: session.#dialog };
+    };
+  }
 
   constructor(client: Client) {
     const core = typeof client === 'object' && client !== null ? coreOf(client) : null;
@@ -34,6 +49,7 @@ export class MediaSession {
     const report = (error: unknown): void => core.log.error('A handler of the page failed.', error);
     this.onRemoteStream = new EventHook(report);
     this.onSessionHold = new EventHook(report);
+    this.onTransfer = new EventHook(report);
     core.register(this);
   }
 
@@ -83,10 +99,13 @@ export class MediaSession {
     const audio = mediaConstraint(audioConstraints);
     const video = mediaConstraint(videoConstraints);
     const { settings } = this.#core;
-    const { peer, offer, attached } = this.#core.takeIncoming();
+    const { peer, offer, attached, sessionId, early } = this.#core.takeIncoming();
     this.#peerData = attached;
-    if (offer === null) this.#open(peer, this.#offerable(peer, audio, video), false).startOffer();
-    else this.#open(peer, wantedMedia(audio, video, settings.answerMedia), false).startAnswer(offer);
+    if (offer === null) {
+      this.#open(peer, this.#offerable(peer, audio, video), false, sessionId).startOffer();
+    } else {
+      this.#open(peer, wantedMedia(audio, video, settings.answerMedia), false, sessionId).startAnswer(offer, early);
+    }
   }
 
   /** Rejects the incoming call. Throws INVALID_STATE_ERROR if there is none. */
@@ -94,15 +113,51 @@ export class MediaSession {
     this.#core.rejectIncoming();
   }
 
-  /** Ends the call here, and with `true` at the far end too. Without a call it does nothing. */
+  /** Ends the call here, and with `true` at the far end too: one that waits is rejected. Without a call: nothing. */
   closeSession(sendBye = false): void {
     const call = this.#call();
     if (call !== null) this.#core.closeCall(call, sendBye);
+    else if (sendBye && this.#core.incoming !== null) this.#core.rejectIncoming();
   }
 
   /** Obsolete: closeSession(true), but throws INVALID_STATE_ERROR if there is no call. */
   terminateCall(): void {
     this.#core.closeCall(this.#activeCall(), true);
+  }
+
+  /**
+   * Crosspoint's own. Connects the far end with someone else: a number (blind), or the far end of another call of this
+   * page (attended; its session belongs to another client, because a client has one call at a time). onTransfer tells
+   * what becomes of it. Throws INVALID_STATE_ERROR without an established call or where the gateway cannot do it,
+   * GRTC_ERROR if there is nobody to transfer to.
+   */
+  transferCall(target: string | number | MediaSession): void {
+    const call = this.#activeCall();
+    if (!call.isSetUp || !this.#core.hasFeature('transfer')) {
+      throw new GrtcError(INVALID_STATE_ERROR, 'This call cannot be transferred: it is not set up, or not through SIP.');
+    }
+    if (!(target instanceof MediaSession)) {
+      this.#core.send(call.peer, blindTransfer(target));
+      return;
+    }
+    const other = target === this ? null : dialogOf(target);
+    if (other === null || other.dialog === '') {
+      throw new GrtcError(INVALID_STATE_ERROR, 'The other call is not set up, so that this one cannot join it.');
+    }
+    this.#core.send(call.peer, attendedTransfer(other.peer, other.dialog));
+  }
+
+  /** For the client, not for pages. */
+  handleProgress(progress: ProgressInfo): void {
+    const { state, dialog } = progress;
+    if (typeof dialog === 'string' && dialog !== '') this.#dialog = dialog;
+    if (!isTransferState(state)) return;
+    const { sipStatus, reason } = progress;
+    this.onTransfer.fire({
+      state,
+      ...(typeof sipStatus === 'number' ? { sipStatus } : {}),
+      ...(typeof reason === 'string' && reason !== '' ? { reason } : {}),
+    });
   }
 
   /** Data to go along with the call: an array of {key, value}. Throws GRTC_ERROR for anything else. */
@@ -182,9 +237,10 @@ export class MediaSession {
     return call;
   }
 
-  #open(peer: string, wanted: WantedMedia, held: boolean): Call {
+  #open(peer: string, wanted: WantedMedia, held: boolean, sessionId = this.#core.newSessionId()): Call {
     const attached = (): readonly AttachedPair[] | null => this.#ownData;
-    return this.#core.openCall(this, this.#listener(), { peer, wanted, held, attached });
+    this.#dialog = '';
+    return this.#core.openCall(this, this.#listener(), { peer, sessionId, wanted, held, attached });
   }
 
   /** What to offer. A call to ourselves can only have what we send. */
@@ -206,7 +262,10 @@ export class MediaSession {
     return {
       handleRemoteStream: (stream) => void this.onRemoteStream.fire({ stream }),
       handleHold: () => void this.onSessionHold.fire({ isTrue: true }),
-      handleIceDisconnected: (status) => void core.events.onIceDisconnected.fire({ status }),
+      handleIceDisconnected: (status) => {
+        const call = this.#call();
+        if (call !== null) core.handleIceDisconnected(call, status);
+      },
       handleNoAnswer: () => {
         const peer = this.#call()?.peer ?? '';
         core.log.notice(`${peer} has not answered in time.`);

@@ -22,7 +22,6 @@ export interface PeerLinkOptions {
   readonly videoBandwidth: () => number;
   /** The page's choice among our candidates. */
   readonly filterCandidates: (candidates: Candidate[]) => Candidate[];
-  readonly onIceState: (state: RTCIceConnectionState) => void;
   readonly onCandidateError: (error: unknown) => void;
 }
 
@@ -46,12 +45,16 @@ export class PeerLink {
   readonly #options: PeerLinkOptions;
   readonly #closed = new AbortController();
   #media = new Map<MediaKind, MediumState>();
+  #remoteSdp = '';
+  #agreed = false; // an offer has had its final answer
+  /** The owner's; nobody's at first. */
+  onIceState: ((state: RTCIceConnectionState) => void) | null = null;
 
   constructor(platform: Platform, options: PeerLinkOptions) {
     this.#options = options;
     this.#connection = platform.createPeerConnection(options.rtc);
     this.#connection.addEventListener('iceconnectionstatechange', () => {
-      if (!this.isClosed) options.onIceState(this.#connection.iceConnectionState);
+      if (!this.isClosed) this.onIceState?.(this.#connection.iceConnectionState);
     });
   }
 
@@ -95,30 +98,38 @@ export class PeerLink {
     return this.#finishLocal();
   }
 
-  /** Takes the far end's offer and answers it with what is wanted of it. */
+  async takeOffer(offer: LocalDescription): Promise<void> {
+    await this.#setRemote('offer', offer);
+  }
+
+  /**
+   * Answers the far end's offer with what is wanted of it. A provisional answer says what there may be, whatever the
+   * source has; the final one follows on the same connection.
+   */
   async makeAnswer(
-    offer: LocalDescription,
     wanted: WantedMedia,
     held: boolean,
     source: LocalMedia,
+    provisional = false,
   ): Promise<LocalDescription> {
-    await this.#setRemote('offer', offer);
-    for (const kind of kKinds) await this.#prepareForAnswer(kind, wanted[kind], held, source);
-    const answer = await this.#connection.createAnswer();
-    await this.#connection.setLocalDescription(answer);
-    this.#readMedia(offer.sdp);
+    for (const kind of kKinds) await this.#prepareForAnswer(kind, wanted[kind], held, source, provisional);
+    const { sdp } = await this.#connection.createAnswer();
+    await this.#connection.setLocalDescription({ type: provisional ? 'pranswer' : 'answer', sdp: sdp ?? '' });
+    if (!provisional) this.#settle();
     return this.#finishLocal();
   }
 
   /** Takes the answer to our offer. */
   async takeAnswer(answer: LocalDescription, provisional: boolean): Promise<void> {
     await this.#setRemote(provisional ? 'pranswer' : 'answer', answer);
-    this.#readMedia(answer.sdp);
+    if (provisional) this.#readMedia();
+    else this.#settle();
   }
 
   /** Forgets an offer that got no answer. */
   async rollBack(): Promise<void> {
-    if (this.#connection.signalingState === 'have-local-offer') {
+    const { signalingState } = this.#connection;
+    if (signalingState === 'have-local-offer' || signalingState === 'have-remote-pranswer') {
       await this.#connection.setLocalDescription({ type: 'rollback' });
     }
   }
@@ -184,14 +195,21 @@ export class PeerLink {
     }
   }
 
-  async #prepareForAnswer(kind: MediaKind, wanted: MediaConstraint, held: boolean, source: LocalMedia): Promise<void> {
+  async #prepareForAnswer(
+    kind: MediaKind,
+    wanted: MediaConstraint,
+    held: boolean,
+    source: LocalMedia,
+    provisional: boolean,
+  ): Promise<void> {
     const track = source.track(kind);
-    const direction = directionFor(wanted, track !== null);
+    const direction = directionFor(wanted, provisional || track !== null);
     const [first, ...others] = this.#transceivers(kind);
     if (direction === null) {
       // A section that was never accepted is refused; one that was in use is only silenced, so that it can come back.
       for (const transceiver of this.#transceivers(kind)) {
-        if (transceiver.currentDirection === null) transceiver.stop();
+        const isNew = transceiver.currentDirection === null || !this.#agreed;
+        if (isNew && !provisional) transceiver.stop();
         else transceiver.direction = 'inactive';
       }
       return;
@@ -217,6 +235,7 @@ export class PeerLink {
 
   async #setRemote(type: 'offer' | 'answer' | 'pranswer', { sdp, candidates }: LocalDescription): Promise<void> {
     const limited = limitedVideoBandwidth(sdp, this.#options.videoBandwidth());
+    this.#remoteSdp = sdp;
     await this.#connection.setRemoteDescription({ type, sdp: limited });
     for (const candidate of candidates) {
       try {
@@ -229,8 +248,13 @@ export class PeerLink {
     }
   }
 
-  #readMedia(remoteSdp: string): void {
-    const sections = sectionsOf(remoteSdp);
+  #settle(): void {
+    this.#agreed = true;
+    this.#readMedia();
+  }
+
+  #readMedia(): void {
+    const sections = sectionsOf(this.#remoteSdp);
     this.#media = new Map(
       kKinds.flatMap((kind) => {
         const own = sections.filter((section) => section.kind === kind);

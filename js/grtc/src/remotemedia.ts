@@ -19,6 +19,7 @@ export class RemoteMedia {
   #link: PeerLink | null = null;
   #held = false;
   #heldByUs = false;
+  #early = new AbortController();
 
   constructor(platform: Platform, listener: RemoteMediaListener) {
     this.#platform = platform;
@@ -34,8 +35,28 @@ export class RemoteMedia {
     return this.#heldByUs;
   }
 
+  /** To be called after a provisional answer: the page hears of the stream once there is something to hear. */
+  updateEarly(link: PeerLink, wanted: WantedMedia): void {
+    this.close();
+    const early = new AbortController();
+    this.#early = early;
+    for (const track of link.receivedTracks()) {
+      const isThere = (): void => {
+        if (!early.signal.aborted) this.update(link, wanted, false);
+      };
+      if (!track.muted) isThere();
+      else track.addEventListener('unmute', isThere, { signal: early.signal });
+    }
+  }
+
+  /** Nothing is waited for any more. */
+  close(): void {
+    this.#early.abort();
+  }
+
   /** To be called after each negotiation. */
   update(link: PeerLink, wanted: WantedMedia, heldByUs: boolean): void {
+    this.close();
     const first = this.#link === null;
     const wasHeld = this.#held;
     this.#heldByUs = heldByUs;

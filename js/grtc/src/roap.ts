@@ -74,7 +74,7 @@ export function writeOffer(offer: Outgoing & { sessionId: number; seq: number; t
   );
 }
 
-export function writeAnswer(answer: Outgoing & { to: RoapOffer; sessionId: number }): string {
+export function writeAnswer(answer: Outgoing & { to: RoapOffer; sessionId: number; moreComing?: true }): string {
   return withAttached(
     {
       messageType: 'ANSWER',
@@ -83,6 +83,7 @@ export function writeAnswer(answer: Outgoing & { to: RoapOffer; sessionId: numbe
       offererSessionId: answer.to.offererSessionId,
       answererSessionId: answer.sessionId,
       seq: answer.to.seq,
+      ...(answer.moreComing === true ? { moreComing: true } : {}),
     },
     answer.attached,
   );

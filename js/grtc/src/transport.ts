@@ -1,87 +1,82 @@
-// The HTTP side of the signalling: sign in, hanging GET, messages, sign out (signalling, sections 1, 2 and 8).
+// The signalling of a client: signs in, receives, sends, signs out, and stays signed in when the network or a gateway
+// goes (signalling, sections 1, 2 and 8).
 //
-//     const transport = new Transport(platform, { gateways, pollingTimeout, listener, log });
+//     const transport = new Transport(platform, { gateways, pollingTimeout, features, listener, log });
 //     await transport.signIn({ id: '1020', password: null });
-//     transport.startPolling();                                   // messages now arrive at the listener
+//     transport.startReceiving();                                   // messages now arrive at the listener
 //     transport.post('1021', 'BYE');
 //     await transport.signOut();
 //
 // Messages to the gateway leave one after the other, in order, so that none overtakes another. The listener hears of
-// each message from the gateway once. A listener's exception never stops the polling.
+// each message from the gateway once. A listener's exception never stops the receiving.
+//
+// A gateway that has forgotten us (it was restarted, or we were away for long) and one that cannot be reached while
+// there is another are signed in to anew, with the old session's id so that the session goes on where it still lives.
 
-import { delay, Limit } from './delay.js';
+import { Connection, type ConnectionListener } from './connection.js';
+import { delay } from './delay.js';
 import { CONNECTION_ERROR, describe, GrtcError } from './errors.js';
 import type { Logger } from './log.js';
-import type { HttpReply, Platform } from './platform/platform.js';
-
-export interface Identity {
-  readonly id: string;
-  readonly password: string | null;
-}
+import type { Identity, Login } from './login.js';
+import type { PostOptions } from './outbox.js';
+import type { Platform } from './platform/platform.js';
+import { kRetryDelay } from './poller.js';
+import { Refusal, SignIn } from './signin.js';
 
 export interface TransportListener {
-  /** One message; `peer` is its Pragma header. */
+  /** One message; `peer` is whom it concerns. */
   handleMessage(body: string, peer: string | null): void;
-  /** A hanging GET failed; it will be made again. */
+  /** A hanging GET or a sign-in on our own failed; it will be made again. */
   handleConnectionError(status: string): void;
-  /** The gateway no longer knows us: the transport is signed out. */
-  handleSignedOut(reason: string): void;
-  /** A gateway could not be reached at sign-in; the next one is tried. */
+  /** The gateway no longer knows us: the transport is signed out. `refusal`: it does not take us back. */
+  handleSignedOut(reason: string, refusal: Refusal | null): void;
+  /** A gateway could not be reached; the next one is tried. */
   handleFailover(reason: string): void;
+  /** Whether a call's media come from this gateway, so that another one would be of no use. */
+  isNeeded(): boolean;
+  /** The session is in doubt: messages wait until handleRecovered(). */
+  handleRecovering(): void;
+  /** Signed in again; `resumed`: the session, with its call, has gone on. */
+  handleRecovered(resumed: boolean): void;
 }
 
 export interface TransportOptions {
   readonly gateways: readonly string[];
   /** Milliseconds; 0 is never. */
   readonly pollingTimeout: number;
+  /** The extensions that this client understands. */
+  readonly features: readonly string[];
   readonly listener: TransportListener;
   readonly log: Logger;
 }
 
-export interface PostOptions {
-  /** Send it again every 3 s until it has arrived, or until this signal is aborted. */
-  readonly retryUntil?: AbortSignal;
-}
-
-const kRetryDelay = 3000;
-const kPostTimeout = 15000;
-const kSignOutTimeout = 3000;
-/** An empty reply that comes sooner than this is no "nothing yet": do not spin. */
-const kEmptyReplyMin = 200;
-const kSequenceHeader = 'X-Crosspoint-Sequence';
-
-/** What one sign-in gave. */
-interface Login {
-  readonly gateway: string;
-  readonly token: string;
-  readonly features: ReadonlySet<string>;
-  /** Aborted when this login is over. */
-  readonly over: AbortController;
-  lastSequence: number;
-  pollFails: boolean;
-}
+/** Failures in a row before another gateway is tried. */
+const kUnreachableMax = 2;
+const kRecoveryPauseMax = 60_000;
 
 export class Transport {
   readonly #platform: Platform;
   readonly #options: TransportOptions;
-  #login: Login | null = null;
+  readonly #signer: SignIn;
+  #connection: Connection | null = null;
   #signingIn: AbortController | null = null;
+  #recovery: { readonly ended: AbortController; round: AbortController } | null = null;
   #gatewayIndex = 0;
-  #outbox: Promise<unknown> = Promise.resolve();
 
   constructor(platform: Platform, options: TransportOptions) {
     this.#platform = platform;
     this.#options = options;
+    this.#signer = new SignIn(platform, options.log, options.features);
   }
 
   /** The session id that the gateway gave, or null while signed out. */
   get token(): string | null {
-    return this.#login?.token ?? null;
+    return this.#connection?.login.token ?? null;
   }
 
   /** Whether the gateway announced an extension of ours. */
   hasFeature(name: string): boolean {
-    return this.#login?.features.has(name) ?? false;
+    return this.#connection?.login.features.has(name) ?? false;
   }
 
   /**
@@ -94,202 +89,147 @@ export class Transport {
     this.#signingIn = attempt;
     try {
       await signedOut;
-      const login = await this.#tryGateways(identity, attempt);
-      this.#login = login;
+      const login = await this.#tryGateways(identity, attempt.signal);
+      this.#connection = this.#connect(login);
     } finally {
       if (this.#signingIn === attempt) this.#signingIn = null;
     }
   }
 
   /** Begins to ask for messages, after a sign-in. */
-  startPolling(): void {
-    if (this.#login !== null) void this.#poll(this.#login);
+  startReceiving(): void {
+    this.#connection?.start();
   }
 
-  /** Signs out and stops polling at once; resolves when the gateway has heard of it or seems unreachable. */
+  /** The device has got another network: what hangs on the old one begins anew. */
+  handleNetworkChange(): void {
+    this.#recovery?.round.abort();
+    if (this.#recovery === null) this.#connection?.start();
+  }
+
+  /** Signs out and stops receiving at once; resolves when the gateway has heard of it or seems unreachable. */
   async signOut(): Promise<void> {
     this.#signingIn?.abort();
     this.#signingIn = null;
-    const login = this.#login;
-    if (login === null) return;
-    this.#login = null;
-    login.over.abort();
-    const told = this.#tellSignOut(login);
-    if (!login.pollFails) await told;
-  }
-
-  async #tellSignOut(login: Login): Promise<void> {
-    const limit = new Limit(new AbortController().signal, kSignOutTimeout);
-    const url = `${login.gateway}/sign_out?id=${login.token}`;
-    try {
-      await this.#platform.request({ method: 'GET', url, keepalive: true, signal: limit.signal });
-    } catch (error) {
-      this.#options.log.notice('The gateway could not be told of the sign-out.', error);
-    } finally {
-      limit.release();
-    }
+    this.#endRecovery();
+    const connection = this.#connection;
+    if (connection === null) return;
+    this.#drop(connection);
+    const told = this.#signer.signOut(connection.login);
+    if (!connection.login.troubled) await told;
   }
 
   /** Sends one message, after those sent before it. Resolves to whether it arrived. */
   post(peer: string, body: string, options: PostOptions = {}): Promise<boolean> {
-    const login = this.#login;
-    if (login === null) return Promise.resolve(false);
-    const sent = this.#outbox.then(() => this.#deliver(login, peer, body, options));
-    this.#outbox = sent;
-    return sent;
+    return this.#connection?.post(peer, body, options) ?? Promise.resolve(false);
   }
 
-  async #tryGateways(identity: Identity, attempt: AbortController): Promise<Login> {
+  #connect(login: Login): Connection {
+    const { listener, features, pollingTimeout, log } = this.#options;
+    const handlers: ConnectionListener = {
+      handleMessage: (body, peer) => listener.handleMessage(body, peer),
+      handleConnectionError: (status) => listener.handleConnectionError(status),
+      handleUnreachable: (times) => this.#handleUnreachable(connection, times),
+      handleGone: (forgotten) => this.#handleGone(connection, forgotten),
+    };
+    const connection = new Connection(this.#platform, login, { known: features, pollingTimeout, log }, handlers);
+    return connection;
+  }
+
+  #drop(connection: Connection): void {
+    connection.stop();
+    connection.login.over.abort();
+    if (this.#connection === connection) this.#connection = null;
+  }
+
+  async #tryGateways(identity: Identity, signal: AbortSignal, lost: Login | null = null): Promise<Login> {
     const { gateways, listener } = this.#options;
     let failure = 'No gateway could be reached.';
-    for (let tried = 0; tried < gateways.length && !attempt.signal.aborted; tried += 1) {
+    for (let tried = 0; tried < gateways.length && !signal.aborted; tried += 1) {
       const gateway = gateways[this.#gatewayIndex % gateways.length] ?? '';
-      const outcome = await this.#trySignIn(gateway, identity, attempt);
+      const resume = lost?.gateway === gateway && lost.features.has('resume') ? lost.token : null;
+      const outcome = await this.#signer.try(gateway, identity, { resume, hasOthers: gateways.length > 1, signal });
       if (typeof outcome !== 'string') return outcome;
       failure = outcome;
       this.#gatewayIndex = (this.#gatewayIndex + 1) % gateways.length;
-      if (tried + 1 < gateways.length) listener.handleFailover(failure);
+      if (tried + 1 < gateways.length && lost === null) listener.handleFailover(failure);
     }
     throw new GrtcError(CONNECTION_ERROR, failure);
   }
 
-  /** A login, or why this gateway could not be used and the next one is worth a try. Throws if the answer is "no". */
-  async #trySignIn(gateway: string, { id, password }: Identity, attempt: AbortController): Promise<Login | string> {
-    this.#options.log.info(`Signing in as ${id} at ${gateway}.`);
-    let reply: HttpReply;
-    try {
-      reply = await this.#platform.request({
-        signal: attempt.signal,
-        ...(password === null
-          ? { method: 'GET', url: `${gateway}/sign_in?${queryValue(id)}` }
-          : { method: 'POST', url: `${gateway}/sign_in`, body: `${id}:${password}` }),
-      });
-    } catch (error) {
-      if (attempt.signal.aborted) throw new GrtcError(CONNECTION_ERROR, 'The sign-in was given up.');
-      return `The gateway ${gateway} cannot be reached (${describe(error)}).`;
+  #handleGone(connection: Connection, forgotten: boolean): void {
+    if (connection !== this.#connection) return;
+    if (forgotten) {
+      void this.#recover(connection);
+      return;
     }
-    if (attempt.signal.aborted) throw new GrtcError(CONNECTION_ERROR, 'The sign-in was given up.');
-    const reason = reply.text.trim();
-    if (reply.status >= 502 && reply.status <= 504 && this.#options.gateways.length > 1) {
-      return `The gateway ${gateway} is not available: ${reason || reply.status}`;
-    }
-    if (reply.status < 200 || reply.status >= 300) {
-      throw new GrtcError(CONNECTION_ERROR, reason || `The gateway refused the sign-in with status ${reply.status}.`);
-    }
-    return readLogin(gateway, reply.text);
+    this.#drop(connection);
+    this.#options.listener.handleSignedOut('The gateway has ended the session.', null);
   }
 
-  async #poll(login: Login): Promise<void> {
-    const { log, listener } = this.#options;
-    while (!login.over.signal.aborted) {
-      const startedAt = Date.now();
-      const limit = new Limit(login.over.signal, this.#options.pollingTimeout);
-      let failure: string | null = null;
-      let pause = 0;
+  #handleUnreachable(connection: Connection, times: number): void {
+    const { gateways, listener } = this.#options;
+    if (connection !== this.#connection || this.#recovery !== null) return;
+    if (gateways.length < 2 || times < kUnreachableMax || listener.isNeeded()) return;
+    this.#gatewayIndex = (this.#gatewayIndex + 1) % gateways.length;
+    listener.handleFailover(`The gateway ${connection.login.gateway} cannot be reached any more.`);
+    if (connection === this.#connection) void this.#recover(connection);
+  }
+
+  /** Signs in again, until it works or is refused. */
+  async #recover(connection: Connection): Promise<void> {
+    const { listener, log } = this.#options;
+    const { login } = connection;
+    connection.stop();
+    const recovery = { ended: new AbortController(), round: new AbortController() };
+    this.#recovery = recovery;
+    const { signal } = recovery.ended;
+    signal.addEventListener('abort', () => recovery.round.abort());
+    log.notice('The session at the gateway is in doubt; signing in again.');
+    listener.handleRecovering();
+    for (let pause = kRetryDelay; !signal.aborted; pause = Math.min(kRecoveryPauseMax, pause * 2)) {
+      const round = new AbortController();
+      recovery.round = round;
       try {
-        const reply = await this.#platform.request({ method: 'GET', url: pollUrl(login), signal: limit.signal });
-        if (login.over.signal.aborted) return;
-        if (reply.status === 200) {
-          login.pollFails = false;
-          if (reply.text === '' && Date.now() - startedAt < kEmptyReplyMin) pause = kEmptyReplyMin;
-          this.#take(login, reply);
-        } else if (reply.status > 200 && reply.status < 300) {
-          this.#endLogin(login, 'The gateway has ended the session.');
-        } else {
-          failure = `The gateway answered the hanging GET with status ${reply.status}.`;
-        }
-      } catch (error) {
-        if (login.over.signal.aborted) return;
-        if (limit.expired) log.debug('The hanging GET timed out; polling again.');
-        else failure = `The hanging GET failed: ${describe(error)}`;
-      } finally {
-        limit.release();
-      }
-      if (failure !== null) {
-        login.pollFails = true;
-        log.error(failure);
-        listener.handleConnectionError(failure);
-        pause = kRetryDelay;
-      }
-      if (pause > 0) await delay(pause, login.over.signal);
-    }
-  }
-
-  #take(login: Login, reply: HttpReply): void {
-    if (reply.text === '') return;
-    const sequence = Number(reply.header(kSequenceHeader) ?? Number.NaN);
-    if (Number.isInteger(sequence) && login.features.has('ack')) {
-      if (sequence <= login.lastSequence) {
-        this.#options.log.debug(`Message ${sequence} came again; ignored.`);
+        const found = await this.#tryGateways(login.identity, round.signal, login);
+        this.#finishRecovery(connection, found);
         return;
-      }
-      login.lastSequence = sequence;
-    }
-    const peer = reply.header('Pragma');
-    this.#options.log.debug(`From the gateway (${peer ?? 'no peer'}): ${reply.text}`);
-    try {
-      this.#options.listener.handleMessage(reply.text, peer);
-    } catch (error) {
-      this.#options.log.error('A message could not be handled.', error);
-    }
-  }
-
-  #endLogin(login: Login, reason: string): void {
-    login.over.abort();
-    if (this.#login !== login) return;
-    this.#login = null;
-    this.#options.listener.handleSignedOut(reason);
-  }
-
-  async #deliver(login: Login, peer: string, body: string, { retryUntil }: PostOptions): Promise<boolean> {
-    const { log } = this.#options;
-    const url = `${login.gateway}/message?from=${login.token}&to=${queryValue(peer)}`;
-    log.debug(`To the gateway (${peer}): ${body}`);
-    while (!login.over.signal.aborted) {
-      const limit = new Limit(login.over.signal, kPostTimeout);
-      let failure: unknown;
-      try {
-        const keepalive = body === 'BYE'; // pages hang up when they are closed
-        const reply = await this.#platform.request({ method: 'POST', url, body, keepalive, signal: limit.signal });
-        if (reply.status >= 200 && reply.status < 300) return true;
-        failure = new Error(`status ${reply.status} ${reply.text.trim()}`);
       } catch (error) {
-        failure = error;
-      } finally {
-        limit.release();
+        if (signal.aborted) return;
+        if (round.signal.aborted) continue; // another network: at once
+        if (error instanceof Refusal && error.status < 500) {
+          this.#giveUp(connection, error);
+          return;
+        }
+        listener.handleConnectionError(error instanceof GrtcError ? error.message : describe(error));
       }
-      log.notice(`A message did not reach the gateway (${body.slice(0, 12)}...).`, failure);
-      if (retryUntil === undefined || !(await delay(kRetryDelay, retryUntil))) return false;
+      await delay(pause, round.signal);
     }
-    return false;
   }
-}
 
-/** Nothing in these queries has a key, and gateways decode percent signs but leave "+" alone. */
-function queryValue(text: string): string {
-  return encodeURI(text).replace(/[#&?]/g, encodeURIComponent);
-}
-
-function readLogin(gateway: string, text: string): Login {
-  const lines = text.split(/\r?\n/);
-  const first = lines[0] ?? '';
-  const token = first.slice(first.indexOf('=') + 1).trim();
-  if (!first.includes('=') || token === '') {
-    throw new GrtcError(CONNECTION_ERROR, `What answered at ${gateway} is not a gateway.`);
+  #finishRecovery(connection: Connection, found: Login): void {
+    this.#endRecovery();
+    const resumed = found.gateway === connection.login.gateway && found.token === connection.login.token;
+    if (resumed) {
+      connection.login.troubled = false;
+    } else {
+      this.#drop(connection);
+      this.#connection = this.#connect(found);
+      // It may still live there, and ring there, if only we could not reach it.
+      if (found.gateway !== connection.login.gateway) void this.#signer.signOut(connection.login);
+    }
+    this.#connection?.start();
+    this.#options.listener.handleRecovered(resumed);
   }
-  const features = lines.find((line) => line.startsWith('features='))?.slice('features='.length) ?? '';
-  return {
-    gateway,
-    token,
-    features: new Set(features.split(',').map((feature) => feature.trim())),
-    over: new AbortController(),
-    lastSequence: 0,
-    pollFails: false,
-  };
-}
 
-function pollUrl(login: Login): string {
-  const ack = login.features.has('ack') ? `&ack=${login.lastSequence}` : '';
-  const progress = login.features.has('progress') ? '&features=progress' : '';
-  return `${login.gateway}/wait?id=${login.token}${ack}${progress}`;
+  #giveUp(connection: Connection, refusal: Refusal): void {
+    this.#endRecovery();
+    this.#drop(connection);
+    this.#options.listener.handleSignedOut('The gateway does not sign us in again.', refusal);
+  }
+
+  #endRecovery(): void {
+    this.#recovery?.ended.abort();
+    this.#recovery = null;
+  }
 }

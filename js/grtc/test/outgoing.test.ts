@@ -337,11 +337,17 @@ describe('A call that fails', () => {
     await pass(10);
     t.sendRoap('ERROR', { errorType: 'REFUSED', sipStatus: 486, reason: 'Busy Here', seq: 1 });
     await settle();
-    expect(t.last('onGatewayError')).toEqual({ error: 'REFUSED', sipStatus: 486, reason: 'Busy Here' });
+    expect(t.last('onGatewayError')).toEqual({
+      error: 'REFUSED',
+      sipStatus: 486,
+      reason: 'Busy Here',
+      message: 'REFUSED: 486 Busy Here',
+    });
     expect(t.count('onPeerClosing')).toBe(0);
     t.gateway.send('BYE', '1021');
     await settle();
     expect(t.names().slice(-2)).toEqual(['onGatewayError', 'onPeerClosing']);
+    expect(t.last('onPeerClosing')).toEqual({ peer: '1021', error: 'REFUSED', sipStatus: 486, reason: 'Busy Here' });
     expect(t.platform.connection.closed).toBe(true);
     expect(t.platform.streams[0]?.getTracks().every((track) => track.readyState === 'live')).toBe(true);
     expect(t.gateway.bodies).not.toContain('BYE');

@@ -2,15 +2,15 @@
 
 import adapter from 'webrtc-adapter';
 import { LOG_LEVEL_ERROR, LOG_LEVEL_INFO, LOG_LEVEL_NOTICE, type LogLevel } from '../log.js';
-import type { HttpReply, HttpRequest, Platform } from './platform.js';
+import type { HttpReply, HttpRequest, Platform, Socket, SocketHandlers } from './platform.js';
 
 /** Clients say this although bodies are raw text: a request of this type needs no CORS preflight. */
 const kContentType = 'application/x-www-form-urlencoded; charset=UTF-8';
 
-async function request({ method, url, body, keepalive, signal }: HttpRequest): Promise<HttpReply> {
+async function request({ method, url, body, keepalive, signal, probe }: HttpRequest): Promise<HttpReply> {
   const reply = await fetch(url, {
     method,
-    credentials: 'include',
+    ...(probe === true ? { mode: 'no-cors' } : { credentials: 'include' }),
     cache: 'no-store',
     keepalive: keepalive === true,
     ...(body === undefined ? {} : { body, headers: { 'Content-Type': kContentType } }),
@@ -18,6 +18,50 @@ async function request({ method, url, body, keepalive, signal }: HttpRequest): P
   });
   const text = await reply.text();
   return { status: reply.status, text, header: (name) => reply.headers.get(name) };
+}
+
+function openSocket(url: string, { handleOpen, handleText, handleClose }: SocketHandlers): Socket | null {
+  if (typeof WebSocket !== 'function') return null;
+  let socket: WebSocket;
+  try {
+    socket = new WebSocket(url.replace(/^http/, 'ws'));
+  } catch {
+    return null; // the page's security policy forbids it
+  }
+  const handlers = new AbortController();
+  const { signal } = handlers;
+  socket.addEventListener('open', () => handleOpen(), { signal });
+  socket.addEventListener('message', ({ data }) => handleText(String(data)), { signal });
+  socket.addEventListener('close', ({ code }) => handleClose(code), { signal });
+  return {
+    send: (text) => socket.send(text),
+    close: () => {
+      handlers.abort();
+      socket.close();
+    },
+  };
+}
+
+/** What only some browsers have: the kind of network, and word of its change. */
+interface NetworkInformation extends EventTarget {
+  readonly type?: string;
+}
+
+function onNetworkChange(callback: () => void): () => void {
+  const ending = new AbortController();
+  const { signal } = ending;
+  if (typeof window === 'undefined') return () => undefined; // a page that is rendered on a server first
+  window.addEventListener('online', callback, { signal });
+  const { connection } = navigator as { connection?: NetworkInformation };
+  let type = connection?.type;
+  // The event comes with every new estimate of the bandwidth too: only another kind of network counts.
+  const compare = (): void => {
+    if (connection?.type === type) return;
+    type = connection?.type;
+    if (type !== 'none') callback();
+  };
+  connection?.addEventListener?.('change', compare, { signal });
+  return () => ending.abort();
 }
 
 function log(level: LogLevel, line: string): void {
@@ -34,6 +78,9 @@ export const browserPlatform: Platform = {
   browserName: () => adapter.browserDetails.browser,
   browserVersion: () => String(adapter.browserDetails.version ?? ''),
   request,
+  openSocket,
+  onNetworkChange,
+  takesProvisionalAnswers: adapter.browserDetails.browser !== 'firefox',
   createPeerConnection: (configuration) => new RTCPeerConnection(configuration),
   getUserMedia: (constraints) => navigator.mediaDevices.getUserMedia(constraints),
   createStream: (tracks) => new MediaStream(tracks),

@@ -11,12 +11,27 @@ export interface HttpRequest {
   /** The request must survive the closing of the page. */
   keepalive?: boolean;
   signal?: AbortSignal;
+  /** Only whether anything answers is of interest: the reply may be unreadable (its status 0). */
+  probe?: boolean;
 }
 
 export interface HttpReply {
   status: number;
   text: string;
   header(name: string): string | null;
+}
+
+/** A WebSocket that is open or on its way to be. After `close()` its handlers hear nothing. */
+export interface Socket {
+  send(text: string): void;
+  close(): void;
+}
+
+export interface SocketHandlers {
+  handleOpen(): void;
+  handleText(text: string): void;
+  /** Once, also where it never opened. The code is that of the WebSocket, 1006 where the connection was cut. */
+  handleClose(code: number): void;
 }
 
 /** The parts of RTCPeerConnection that grtc uses. */
@@ -45,6 +60,12 @@ export interface Platform {
 
   /** Rejects only when no reply came (network down, aborted); any status is a reply. */
   request(request: HttpRequest): Promise<HttpReply>;
+  /** `url` is the HTTP one. Null where there are no WebSockets. */
+  openSocket(url: string, handlers: SocketHandlers): Socket | null;
+  /** Calls back when the device has got another network. Returns what ends that. */
+  onNetworkChange(callback: () => void): () => void;
+  /** Whether provisional answers are understood here. Firefox refuses them ("pranswer"). */
+  readonly takesProvisionalAnswers: boolean;
   createPeerConnection(configuration: RTCConfiguration): PeerConnection;
   getUserMedia(constraints: MediaStreamConstraints): Promise<MediaStream>;
   createStream(tracks: MediaStreamTrack[]): MediaStream;

@@ -4,12 +4,24 @@ export class FakeTrack {
   static count = 0;
   readonly id = `track-${(FakeTrack.count += 1)}`;
   enabled = true;
+  muted = false;
+  readonly #listeners: (() => void)[] = [];
   readyState: MediaStreamTrackState = 'live';
 
   constructor(readonly kind: string) {}
 
   stop(): void {
     this.readyState = 'ended';
+  }
+
+  addEventListener(_type: 'unmute', listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** For tests: the first packet is there. */
+  unmute(): void {
+    this.muted = false;
+    for (const listener of this.#listeners) listener();
   }
 }
 

@@ -129,7 +129,10 @@ export class FakePeerConnection {
       this.signalingState = 'have-local-offer';
       this.localDescription = { type, sdp: this.#sdp((transceiver) => transceiver.direction) };
     } else {
-      this.signalingState = 'stable';
+      if (!['have-remote-offer', 'have-local-pranswer'].includes(this.signalingState)) {
+        return Promise.reject(new Error(`a local ${type} in state ${this.signalingState}`));
+      }
+      this.signalingState = type === 'pranswer' ? 'have-local-pranswer' : 'stable';
       this.#settle();
       this.localDescription = { type, sdp: this.#sdp((transceiver) => transceiver.currentDirection ?? 'inactive') };
     }
@@ -209,7 +212,7 @@ export class FakePeerConnection {
       this.iceGatheringState = 'complete';
       const described = this.localDescription;
       if (described !== null) {
-        const answers = described.type === 'answer';
+        const answers = described.type !== 'offer';
         const sdp = this.#sdp((each) => (answers ? (each.currentDirection ?? 'inactive') : each.direction));
         this.localDescription = { type: described.type, sdp };
       }

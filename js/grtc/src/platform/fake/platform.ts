@@ -1,7 +1,7 @@
 // A browser made of the fakes beside this file. Tests drive it in virtual time.
 
 import type { LogLevel } from '../../log.js';
-import type { HttpReply, HttpRequest, PeerConnection, Platform } from '../platform.js';
+import type { HttpReply, HttpRequest, PeerConnection, Platform, Socket, SocketHandlers } from '../platform.js';
 import { FakeGateway } from './gateway.js';
 import { FakeElement, FakeStream, FakeTrack } from './media.js';
 import { FakePeerConnection } from './peerconnection.js';
@@ -13,6 +13,8 @@ export class FakePlatform implements Platform {
   readonly askedFor: MediaStreamConstraints[] = [];
   readonly lines: { level: LogLevel; line: string }[] = [];
   supported = true;
+  hasSockets = true;
+  takesProvisionalAnswers = true;
   /** What the user says to the question for devices; null: nothing yet. */
   mediaFailure: Error | null = null;
   mediaDelay = 0;
@@ -22,6 +24,7 @@ export class FakePlatform implements Platform {
     'candidate:2 1 tcp 1518280447 10.0.0.1 9 typ host',
   ];
   #random = 0;
+  readonly #networkListeners = new Set<() => void>();
 
   /** The newest peer connection. */
   get connection(): FakePeerConnection {
@@ -44,6 +47,20 @@ export class FakePlatform implements Platform {
 
   request(request: HttpRequest): Promise<HttpReply> {
     return this.gateway.handle(request);
+  }
+
+  openSocket(url: string, handlers: SocketHandlers): Socket | null {
+    return this.hasSockets ? this.gateway.openSocket(url, handlers) : null;
+  }
+
+  onNetworkChange(callback: () => void): () => void {
+    this.#networkListeners.add(callback);
+    return () => void this.#networkListeners.delete(callback);
+  }
+
+  /** For tests: the device has got another network. */
+  changeNetwork(): void {
+    for (const callback of this.#networkListeners) callback();
   }
 
   createPeerConnection(configuration: RTCConfiguration): PeerConnection {

@@ -1,0 +1,83 @@
+// Messages to the gateway: one after the other, in order, each with its number, over the WebSocket if there is one.
+//
+// A message that must arrive is sent again every 3 s, identical, until it has (signalling, section 3). The number tells
+// the gateway that it has had a message whose confirmation was lost.
+
+import { delay, Limit } from './delay.js';
+import type { Logger } from './log.js';
+import { queryValue, type Login } from './login.js';
+import type { Platform } from './platform/platform.js';
+import { kRetryDelay } from './poller.js';
+
+export interface PostOptions {
+  /** Send it again until it has arrived, or until this signal is aborted. */
+  readonly retryUntil?: AbortSignal;
+}
+
+/** What the outbox needs of a WebSocket. */
+export interface NumberedChannel {
+  readonly isOpen: boolean;
+  send(number: number, peer: string, body: string): Promise<boolean>;
+}
+
+const kPostTimeout = 15000;
+
+export class Outbox {
+  readonly #platform: Platform;
+  readonly #login: Login;
+  readonly #log: Logger;
+  readonly #channel: () => NumberedChannel | null;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** `channel` is asked for each attempt. */
+  constructor(platform: Platform, login: Login, log: Logger, channel: () => NumberedChannel | null) {
+    this.#platform = platform;
+    this.#login = login;
+    this.#log = log;
+    this.#channel = channel;
+  }
+
+  /** Sends one message, after those sent before it. Resolves to whether it arrived. */
+  post(peer: string, body: string, options: PostOptions = {}): Promise<boolean> {
+    const sent = this.#last.then(() => this.#deliver(peer, body, options));
+    this.#last = sent;
+    return sent;
+  }
+
+  async #deliver(peer: string, body: string, { retryUntil }: PostOptions): Promise<boolean> {
+    const login = this.#login;
+    const number = (login.lastSent += 1);
+    this.#log.debug(`To the gateway (${peer}): ${body}`);
+    while (!login.over.signal.aborted) {
+      // Pages hang up when they are closed: only a request survives that.
+      const channel = body === 'BYE' ? null : this.#channel();
+      if (channel?.isOpen === true) {
+        if (await channel.send(number, peer, body)) return true;
+        continue; // it is closed now
+      }
+      if (await this.#postOnce(number, peer, body)) return true;
+      if (retryUntil === undefined || !(await delay(kRetryDelay, retryUntil))) return false;
+    }
+    return false;
+  }
+
+  async #postOnce(number: number, peer: string, body: string): Promise<boolean> {
+    const { gateway, token, features, over } = this.#login;
+    const count = features.has('ack') ? `&n=${number}` : '';
+    const url = `${gateway}/message?from=${token}&to=${queryValue(peer)}${count}`;
+    const limit = new Limit(over.signal, kPostTimeout);
+    let failure: unknown;
+    try {
+      const request = { method: 'POST', url, body, keepalive: body === 'BYE', signal: limit.signal } as const;
+      const { status, text } = await this.#platform.request(request);
+      if (status >= 200 && status < 300) return true;
+      failure = new Error(`status ${status} ${text.trim()}`);
+    } catch (error) {
+      failure = error;
+    } finally {
+      limit.release();
+    }
+    this.#log.notice(`A message did not reach the gateway (${body.slice(0, 12)}...).`, failure);
+    return false;
+  }
+}
