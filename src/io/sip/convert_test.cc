@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "io/sip/from_sofia.h"
 #include "io/sip/to_sofia.h"
 
@@ -191,6 +193,133 @@ TEST_F(Conversion, ARouteSetThatIsTooLongIsRefusedRatherThanCut) {
   for (std::size_t i = 0; i <= kRoutesMax; ++i) text += "Record-Route: <sip:p" + std::to_string(i) + ";lr>\n";
   const auto message = parse(text + "Content-Length: 0\n\n");
   EXPECT_EQ(requestFromSofia(sip_object(message.get())).error(), 400);
+}
+
+constexpr std::string_view kHeads =
+    "Via: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKx\n"
+    "From: <sip:a@x>;tag=f1\n"
+    "To: <sip:b@x>;tag=t1\n"
+    "Call-ID: c1@x\n";
+
+std::expected<Request, int> requestOf(const std::string& method, const std::string& headers, const std::string& body) {
+  const auto message = parse(
+      method + " sip:b@127.0.0.1 SIP/2.0\n" + std::string(kHeads) + "CSeq: 7 " + method + "\n" + headers +
+      "Content-Length: " + std::to_string(body.size() + static_cast<std::size_t>(std::ranges::count(body, '\n'))) +
+      "\n\n" + body);
+  return requestFromSofia(sip_object(message.get()));
+}
+
+Response responseOf(const std::string& status, const std::string& headers) {
+  const auto message = parse("SIP/2.0 " + status + "\n" + std::string(kHeads) + headers + "Content-Length: 0\n\n");
+  return responseFromSofia(sip_object(message.get())).value_or(Response{});
+}
+
+TEST_F(Conversion, ReadsAReferWithEscapedHeadersAndAskedForSubscription) {
+  const auto refer = requestOf("REFER",
+                               "Refer-To: \"C\" <sip:c@10.0.0.9?Replaces=1%402%3Bto-tag%3Da%3Bfrom-tag%3Db>\n"
+                               "Referred-By: <sip:a@x>;cid=\"2@x\"\n"
+                               "Refer-Sub: false ;x=1\n",
+                               "");
+  ASSERT_TRUE(refer.has_value());
+  EXPECT_EQ(refer->method, Method::Refer);
+  ASSERT_TRUE(refer->referTo.has_value());
+  EXPECT_FALSE(refer->referToUnknown);
+  ASSERT_EQ(refer->referTo->uri.headers.size(), 1U);
+  EXPECT_EQ(unescape(refer->referTo->uri.headers[0].value), "1@2;to-tag=a;from-tag=b");
+  EXPECT_EQ(refer->referredBy->uri.user, "a");
+  EXPECT_EQ(refer->referSub, false);
+  EXPECT_TRUE(refer->extraHeaders.empty());
+  const auto back = roundTrip(*refer);
+  EXPECT_EQ(back.referTo, refer->referTo);
+  EXPECT_EQ(back.referredBy, refer->referredBy);
+  EXPECT_EQ(back.referSub, false);
+}
+
+TEST_F(Conversion, SaysThatAReferToIsNothingItCanHold) {
+  for (const char* bad : {"Refer-To: <http://example.com/>\n", "Refer-To: <mailto:a@example.com>\n", "Refer-To: <\n"}) {
+    const auto refer = requestOf("REFER", bad, "");
+    ASSERT_TRUE(refer.has_value()) << bad;
+    EXPECT_FALSE(refer->referTo.has_value()) << bad;
+    EXPECT_TRUE(refer->referToUnknown) << bad;
+  }
+  EXPECT_FALSE(requestOf("REFER", "", "")->referToUnknown);
+}
+
+TEST_F(Conversion, SaysThatAReplacesIsBad) {
+  const std::string good = "Replaces: 1@2;to-tag=a;from-tag=b\n";
+  EXPECT_FALSE(requestOf("INVITE", good, "")->replacesBad);
+  EXPECT_TRUE(requestOf("INVITE", good + good, "")->replacesBad);
+  EXPECT_TRUE(requestOf("INVITE", good + "Join: 1@2;to-tag=a;from-tag=b\n", "")->replacesBad);
+  EXPECT_TRUE(requestOf("INVITE", "Replaces: ;to-tag\n", "")->replacesBad);
+}
+
+TEST_F(Conversion, CarriesReliableResponsesAndTheirPrack) {
+  const auto ringing = responseOf("183 Session Progress", "CSeq: 7 INVITE\nRequire: 100rel\nRSeq: 42\n");
+  EXPECT_EQ(ringing.rseq, 42U);
+  EXPECT_EQ(ringing.require, std::vector<std::string>{"100rel"});
+  const auto prack = requestOf("PRACK", "RAck: 42 7 INVITE\n", "");
+  EXPECT_EQ(prack->rack, (RAck{42, 7, Method::Invite}));
+  EXPECT_EQ(roundTrip(*prack).rack, prack->rack);
+}
+
+TEST_F(Conversion, CarriesEveryReasonAndBothLists) {
+  auto bye = *requestOf("BYE",
+                        "Reason: SIP;cause=600;text=\"Busy \\\"all\\\" over\"\n"
+                        "Reason: Q.850;cause=17\n"
+                        "Allow: INVITE, PRACK, UPDATE\n"
+                        "Allow-Events: talk, hold\n"
+                        "Unsupported: x\n",
+                        "");
+  const std::vector<Reason> reasons{{"SIP", 600, "Busy \"all\" over"}, {"Q.850", 17, ""}};
+  EXPECT_EQ(bye.reasons, reasons);
+  EXPECT_EQ(bye.allow, (std::vector<std::string>{"INVITE", "PRACK", "UPDATE"}));
+  EXPECT_EQ(bye.allowEvents, (std::vector<std::string>{"talk", "hold"}));
+  const auto back = roundTrip(bye);
+  EXPECT_EQ(back.reasons, reasons);
+  EXPECT_EQ(back.allow, bye.allow);
+}
+
+TEST_F(Conversion, CarriesWhatResponsesAloneHave) {
+  const auto moved = responseOf("302 Moved",
+                                "CSeq: 7 INVITE\n"
+                                "Contact: <sip:c@10.0.0.1>;q=0.9, \"D\" <sip:d@10.0.0.2;transport=tcp>;q=0.25\n"
+                                "Retry-After: 17 (later);duration=9\n"
+                                "Unsupported: a, b\nSession-Expires: 90;refresher=uas\nMin-SE: 95\n");
+  ASSERT_EQ(moved.contacts.size(), 2U);
+  EXPECT_EQ(findParameter(moved.contacts[0].parameters, "q"), "0.9");
+  EXPECT_EQ(findParameter(moved.contacts[1].parameters, "q"), "0.25");
+  EXPECT_EQ(moved.contacts[1].uri.transport(), "tcp");
+  EXPECT_EQ(moved.retryAfter, 17U);
+  EXPECT_EQ(moved.unsupported, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(moved.sessionExpires, (SessionExpires{90, SessionExpires::Refresher::Uas}));
+  EXPECT_EQ(moved.minSe, 95U);
+  const auto registered = responseOf("200 OK",
+                                     "CSeq: 7 REGISTER\nService-Route: <sip:p1;lr>, <sip:p2;lr>\n"
+                                     "Path: <sip:edge;lr>\n");
+  ASSERT_EQ(registered.serviceRoutes.size(), 2U);
+  EXPECT_EQ(registered.serviceRoutes[1].uri.host, "p2");
+  EXPECT_EQ(registered.extraHeaders, (std::vector<Header>{{"Path", "<sip:edge;lr>"}}));
+  EXPECT_EQ(responseOf("199 Early Dialog Terminated", "CSeq: 7 INVITE\n").status, 199);
+}
+
+TEST_F(Conversion, CarriesExtraHeadersInOrderWithinTheirBound) {
+  std::string many;
+  for (int i = 0; i < 100; ++i) many += "X-Attached-Data: k" + std::to_string(i) + "=%20v\n";
+  const auto invite = requestOf("INVITE", many, "");
+  ASSERT_EQ(invite->extraHeaders.size(), kExtraHeadersMax);
+  for (std::size_t i = 0; i < kExtraHeadersMax; ++i) {
+    EXPECT_EQ(invite->extraHeaders[i], (Header{"X-Attached-Data", "k" + std::to_string(i) + "=%20v"}));
+  }
+  EXPECT_EQ(roundTrip(*invite).extraHeaders, invite->extraHeaders);
+}
+
+TEST_F(Conversion, TakesTheSessionDescriptionOutOfABodyOfSeveralParts) {
+  const auto invite = requestOf("INVITE", "Content-Type: multipart/mixed;boundary=\"b 1\"\n",
+                                "preamble\n--b 1\nContent-Type: application/isup;version=x\n\nabc\n--b 1\n"
+                                "Content-Type: application/sdp\nContent-Disposition: session\n\nv=0\ns=-\n--b 1--\n");
+  ASSERT_TRUE(invite.has_value());
+  EXPECT_EQ(invite->contentType, "application/sdp");
+  EXPECT_EQ(invite->body, "v=0\r\ns=-\r\n");
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "core/params/media.h"
+#include "io/sip/multipart.h"
 
 namespace crosspoint::sip {
 namespace {
@@ -168,10 +169,19 @@ bool hasField(const msg_hclass_t* kind) {
       sip_subscription_state_class,
       sip_separator_class,
       sip_payload_class,
+      sip_service_route_class,
       sip_error_class,
       sip_timestamp_class,
   };
   return std::find(std::begin(kKnown), std::end(kKnown), kind) != std::end(kKnown);
+}
+
+// Refer-Sub (RFC 4488 §4), which sip_t has no member for. False: it is another header.
+bool readReferSub(const Header& header, Message& message) {
+  if (!namesEqual(header.name, "Refer-Sub")) return false;
+  const auto value = std::string_view(header.value).substr(0, header.value.find_first_of("; \t"));
+  message.referSub = !namesEqual(value, "false");
+  return true;
 }
 
 // The rest, in the order in which they stand in the message.
@@ -187,6 +197,7 @@ void readExtraHeaders(const sip_header_t* header, Message& message) {
     } else {
       extra = {std::string(text(header->sh_class->hc_name)), encoded(header)};
     }
+    if (readReferSub(extra, message)) continue;
     if (!extra.name.empty()) message.extraHeaders.push_back(std::move(extra));
   }
 }
@@ -199,6 +210,30 @@ void readSessionTimer(const sip_t* sip, Message& message) {
     message.sessionExpires = expires;
   }
   if (sip->sip_min_se) message.minSe = clamped(sip->sip_min_se->min_delta);
+}
+
+void readBody(const sip_t* sip, Message& message) {
+  if (sip->sip_content_type) {
+    message.contentType = encoded(reinterpret_cast<const sip_header_t*>(sip->sip_content_type));
+  }
+  if (!sip->sip_payload || !sip->sip_payload->pl_data) return;
+  const std::string_view body(sip->sip_payload->pl_data, sip->sip_payload->pl_len);
+  if (const auto sdp = findSdpPart(message.contentType, body)) {
+    message.body = sdp->body;
+    message.contentType = std::string(sdp->contentType);
+  } else {
+    message.body = body;
+  }
+}
+
+// Whether a header of that kind was there that could not be read (sofia-sip keeps its name), or stood there twice where
+// there may be one (it keeps the header itself).
+bool isBad(const sip_t* sip, const msg_hclass_t* kind) {
+  for (const auto* bad = sip->sip_error; bad; bad = bad->er_next) {
+    if (bad->er_common->h_class == kind) return true;
+    if (bad->er_common->h_class == sip_error_class && namesEqual(text(bad->er_name), text(kind->hc_name))) return true;
+  }
+  return false;
 }
 
 // What requests and responses share. False: not readable.
@@ -230,12 +265,8 @@ bool readCommon(const sip_t* sip, const sip_header_t* firstLine, Message& messag
   if (product) message.userAgent = bounded(product->g_string);
   readSessionTimer(sip, message);
   message.reasons = reasonsFromSofia(sip);
-  if (sip->sip_content_type)
-    message.contentType = encoded(reinterpret_cast<const sip_header_t*>(sip->sip_content_type));
-  if (sip->sip_payload && sip->sip_payload->pl_data) {
-    if (sip->sip_payload->pl_len > kBodyBytesMax) return false;
-    message.body.assign(sip->sip_payload->pl_data, sip->sip_payload->pl_len);
-  }
+  if (sip->sip_payload && sip->sip_payload->pl_len > kBodyBytesMax) return false;
+  readBody(sip, message);
   readExtraHeaders(firstLine, message);
   return true;
 }
@@ -267,6 +298,11 @@ void readRefer(const sip_t* sip, Request& request) {
                                 .fromTag = bounded(replaces->rp_from_tag),
                                 .earlyOnly = replaces->rp_early_only != 0};
   }
+  request.referToUnknown = !request.referTo && (sip->sip_refer_to || isBad(sip, sip_refer_to_class));
+  // RFC 3891 §3: more than one Replaces, or one beside a Join (RFC 3911, unknown to sofia-sip), is a bad request.
+  const auto& extra = request.extraHeaders;
+  const bool join = std::any_of(extra.begin(), extra.end(), [](const auto& h) { return namesEqual(h.name, "Join"); });
+  request.replacesBad = isBad(sip, sip_replaces_class) || (sip->sip_replaces && (!request.replaces || join));
 }
 
 }  // namespace
@@ -332,6 +368,7 @@ std::optional<Response> responseFromSofia(const sip_t* message) {
   response.unsupported = itemsFrom(message->sip_unsupported);
   if (message->sip_min_expires) response.minExpires = clamped(message->sip_min_expires->me_delta);
   if (message->sip_rseq) response.rseq = clamped(message->sip_rseq->rs_response);
+  response.serviceRoutes = routesFrom(message->sip_service_route).value_or(std::vector<NameAddr>());
   return response;
 }
 

@@ -144,6 +144,7 @@ void addCommon(Builder& builder, const Message& message) {
   if (message.sessionExpires) builder.add(sip_session_expires_class, textOf(*message.sessionExpires));
   builder.addNumber(sip_min_se_class, message.minSe);
   for (const auto& reason : message.reasons) builder.add(sip_reason_class, textOf(reason));
+  if (message.referSub) builder.addExtra({"Refer-Sub", *message.referSub ? "true" : "false"});
   for (const auto& header : message.extraHeaders) builder.addExtra(header);
   builder.setBody(message.contentType, message.body);
 }
@@ -232,6 +233,9 @@ MessagePointer responseToSofia(nta_agent_t* agent, const Response& response, con
   builder.addIf(!response.unsupported.empty(), sip_unsupported_class, join(response.unsupported));
   builder.addNumber(sip_min_expires_class, response.minExpires);
   builder.addNumber(sip_rseq_class, response.rseq);
+  std::vector<std::string> serviceRoutes;
+  for (const auto& route : response.serviceRoutes) serviceRoutes.push_back(textOf(route));
+  builder.addIf(!serviceRoutes.empty(), sip_service_route_class, join(serviceRoutes));
   const auto& product = response.userAgent.empty() ? userAgent : response.userAgent;
   builder.addIf(!product.empty(), sip_server_class, product);
   addCommon(builder, response);
