@@ -30,7 +30,12 @@ export class Fixture {
   /** Every event as [name, data], in order. */
   readonly events: [string, unknown][] = [];
 
-  constructor(configuration: Partial<ClientConfiguration> = {}) {
+  /** `prepare` changes the browser before there is a client. */
+  constructor(
+    configuration: Partial<ClientConfiguration> = {},
+    prepare: (platform: FakePlatform) => void = () => undefined,
+  ) {
+    prepare(this.platform);
     this.client = new Client({ webrtc_gateway: kGateway, ...configuration }, this.platform);
     this.#note(this.client);
     this.session = this.newSession();
