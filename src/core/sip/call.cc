@@ -6,6 +6,8 @@
 
 #include "base/check.h"
 #include "core/params/media.h"
+#include "core/sip/refer.h"
+#include "core/sip/shown_text.h"
 
 namespace crosspoint::sip {
 namespace {
@@ -35,8 +37,9 @@ bool legalMove(Call::State from, Call::State to) {
 }  // namespace
 
 void addCapabilities(Message& message, const Config& config) {
-  message.allow = {"INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "NOTIFY", "PRACK", "UPDATE"};
-  message.supported = {std::string(kReliable), std::string(kTimer)};
+  message.allow = {"INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "NOTIFY", "PRACK", "UPDATE", "REFER"};
+  message.supported = {std::string(kReliable), std::string(kTimer), std::string(kReplacesOption),
+                       std::string(kNoReferSubOption)};
   message.allowEvents = config.allowEvents;
   message.accept = {"application/sdp"};
 }
@@ -75,17 +78,25 @@ void Call::tell(Event event) {
 }
 
 Ended Call::endedBy(const Response& response, bool fromFarEnd) {
-  Ended ended{.status = response.status, .reason = withoutControls(response.reason), .byRemote = fromFarEnd};
+  Ended ended{.status = response.status, .reason = shownText(response.reason), .byRemote = fromFarEnd};
   if (ended.reason.empty()) ended.reason = standardReason(response.status);
-  for (const auto& reason : response.reasons) {
-    if (ended.cause == 0) ended.cause = reason.cause;
-  }
-  if (response.status >= 300 && response.status < 400) ended.redirectTo = response.contacts;
+  addReasons(ended, response.reasons);
+  if (response.status >= 300 && response.status < 400) ended.redirectTo = shownAddresses(response.contacts);
   return ended;
 }
 
-void Call::finish(TimePoint, Ended what) {
+// The Reason headers of whatever ended the call (RFC 3326).
+void Call::addReasons(Ended& ended, const std::vector<Reason>& reasons) {
+  ended.reasons = shownReasons(reasons);
+  for (const auto& reason : ended.reasons) {
+    if (ended.cause == 0) ended.cause = reason.cause;
+    if (ended.reason.empty()) ended.reason = reason.text;
+  }
+}
+
+void Call::finish(TimePoint now, Ended what) {
   if (ended_) return;
+  if (what.status >= 300 && what.redirectTo.empty()) what.redirectTo = redirection_.contacts();
   what.call = id_;
   what.phase = phase_;
   tell(std::move(what));
@@ -98,6 +109,7 @@ void Call::finish(TimePoint, Ended what) {
     dialog.owedPrack.reset();
     if (auto asked = std::exchange(dialog.asked, {})) respond(asked->id, asked->request, 487);
   }
+  endRefersWithCall(now);
 }
 
 void Call::sendBye(TimePoint now, Branch& branch, std::optional<Reason> reason) {
@@ -132,6 +144,7 @@ bool Call::isFirstInvite(const Request& request) const {
 void Call::settleDown() {
   if (state_ != State::Ending) return;
   if (requests_.findUnanswered(Method::Bye) != nullptr || requests_.findUnanswered(Method::Invite) != nullptr) return;
+  if (referring()) return;  // RFC 5057 §5.2
   requests_.forgetAll();
   moveTo(State::Gone);
 }
@@ -181,6 +194,7 @@ void Call::handleResponse(TimePoint now, ClientTransactionId id, const Response&
     if ((first || dialog != nullptr) && !(ended_ && invite) &&
         requests_.retryWithCredentials(now, *entry, response, cseq)) {
       if (first) branches_.clear();  // the refused INVITE's early dialogs
+      if (entry->request.method == Method::Refer && sentRefer_) sentRefer_->cseq = entry->request.cseq;
       return;
     }
   }
@@ -215,9 +229,12 @@ void Call::handleFailure(TimePoint now, ClientTransactionId id, int status) {
 }
 
 void Call::handleFinal(TimePoint now, ClientTransactionId id, const Response& response, bool fromFarEnd) {
-  const Request request = std::move(requests_.find(id)->request);
+  auto* entry = requests_.find(id);
+  const Request request = std::move(entry->request);
+  const Uri destination = std::move(entry->destination);
   requests_.forget(id);
   if (isFirstInvite(request)) {
+    if (redirect(now, request, destination, response)) return;
     handleInviteFailure(now, response, fromFarEnd);
   } else if (request.method == Method::Invite) {
     handleReInviteFailure(now, request, response, fromFarEnd);
@@ -254,6 +271,7 @@ void Call::handleTimeout(TimePoint now) {
       withdrawServerInvite(504);
     }
   }
+  handleReferTimeout(now);
   if (provisionalDueAt_ && *provisionalDueAt_ <= now) sendProvisional(now, *lastProvisional_);
   if (awaitedAck_ && awaitedAck_->deadline <= now) {
     finishWithBye(now, {.status = 408, .reason = "The answer was never acknowledged"},
@@ -280,7 +298,7 @@ std::optional<TimePoint> Call::nextTimeout() const {
     if (dialog.owedPrack) next = earlier(next, dialog.owedPrack->deadline);
   }
   if (state_ == State::Established) next = earlier(next, timer_.nextTimeout());
-  return next;
+  return earlier(next, nextReferTimeout());
 }
 
 // ---- The owner hangs up ----

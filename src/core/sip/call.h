@@ -21,7 +21,8 @@
 //
 // call.cc: states, ends, demultiplexing; call_outgoing.cc: the first INVITE, sent; call_incoming.cc: received;
 // call_reliable.cc: reliable provisional responses and PRACK, both ways; call_offers.cc: re-INVITE, both ways;
-// call_updates.cc: UPDATE, both ways, and session refreshes; call_requests.cc: all other requests inside the dialog.
+// call_updates.cc: UPDATE, both ways, and session refreshes; call_redirect.cc: 3xx; call_refer.cc: transfers, both
+// ways; call_requests.cc: all other requests inside the dialog.
 #pragma once
 #include <optional>
 #include <string>
@@ -31,6 +32,7 @@
 #include "core/sip/dialog.h"
 #include "core/sip/environment.h"
 #include "core/sip/offer_answer.h"
+#include "core/sip/redirection.h"
 #include "core/sip/reliable_provisional.h"
 #include "core/sip/session_timer.h"
 
@@ -48,8 +50,9 @@ class Call {
   enum class State : std::uint8_t { Inviting, Cancelling, Invited, Accepted, Closing, Established, Ending, Gone };
 
   Call(Environment& environment, CallId id, TimePoint now, InviteParameters parameters,
-       Uri target);                                                                  // sends the INVITE
-  Call(Environment& environment, CallId id, TimePoint now, RequestReceived invite);  // emits IncomingCall
+       Uri target);  // sends the INVITE
+  // Emits IncomingCall. `replaces` is the call that its Replaces header names.
+  Call(Environment& environment, CallId id, TimePoint now, RequestReceived invite, std::optional<CallId> replaces = {});
   ~Call();
 
   const std::string& localTag() const { return localTag_; }
@@ -79,6 +82,14 @@ class Call {
   CommandResult update(TimePoint now, std::string sdp, std::uint32_t branch);
   CommandResult sendInfo(TimePoint now, std::string contentType, std::string body, std::vector<Header> extraHeaders);
   CommandResult hangUp(TimePoint now, std::optional<Reason> reason);
+  CommandResult refer(TimePoint now, Uri target, const std::optional<Replaces>& replaces);
+  CommandResult acceptRefer(TimePoint now, ReferId id);
+  CommandResult notifyRefer(TimePoint now, ReferId id, int status, std::string_view reason);  // after the end as well
+  CommandResult rejectRefer(TimePoint now, ReferId id, int status);
+  std::optional<Replaces> dialog() const;
+  // Whether an INVITE with this Replaces header, whose Call-ID and to-tag are ours, may take this call's place; else
+  // the status that refuses it.
+  std::expected<void, int> mayBeReplaced(const Replaces& replaces);
   void setCredentials(Credentials credentials) { requests_.setCredentials(std::move(credentials)); }
 
  private:
@@ -128,6 +139,22 @@ class Call {
     std::vector<Authorization> authorizations;
     TimePoint deadline{};
   };
+  // A REFER of ours whose subscription lives. `reported`: its result is known.
+  struct SentRefer {
+    std::uint32_t cseq = 0;
+    bool reported = false;
+    TimePoint deadline{};
+  };
+  // The far end's: until it is accepted it waits for its answer, then for its final NOTIFY.
+  struct ReceivedRefer {
+    ReferId id{};
+    ServerTransactionId transaction{};
+    Request request;
+    bool accepted = false;
+    bool numbered = false;  // not the first of the dialog: NOTIFYs name its CSeq
+    bool silent = false;    // "Refer-Sub: false": no NOTIFY
+    TimePoint deadline{};
+  };
   // An offer of ours that cannot go out yet: after a glare until `dueAt`, else until the ACK of the first INVITE or
   // the end of a session refresh.
   struct WaitingOffer {
@@ -161,6 +188,7 @@ class Call {
   // 422: with a longer session interval. False: not to be repeated.
   bool retryWithLongerSession(TimePoint now, ClientTransactionId id, const Response& response);
   static Ended endedBy(const Response& response, bool fromFarEnd);
+  static void addReasons(Ended& ended, const std::vector<Reason>& reasons);
 
   // call_outgoing.cc
   void handleInviteProvisional(TimePoint now, const Request& invite, const Response& response);
@@ -222,10 +250,26 @@ class Call {
   bool offerPending();
   void withdrawServerInvite(int status);
 
+  // call_redirect.cc
+  bool redirect(TimePoint now, const Request& refused, const Uri& destination, const Response& response);
+
+  // call_refer.cc
+  void reportRefer(TimePoint now, ReferProgress progress);
+  void handleReferFinal(TimePoint now, const Response& response);
+  void handleReferNotify(TimePoint now, const RequestReceived& received);
+  void handleRefer(TimePoint now, RequestReceived received);
+  void sendReferNotify(TimePoint now, int status, std::string_view reason, bool final);
+  void endReceivedRefer();
+  void handleReferNotifyFinal(const Response& response, bool fromFarEnd);
+  void endRefersWithCall(TimePoint now);
+  void handleReferTimeout(TimePoint now);
+  std::optional<TimePoint> nextReferTimeout() const;
+  bool referring();
+
   // call_requests.cc
   void handleBye(TimePoint now, Branch& branch, RequestReceived received);
   void handleInfo(RequestReceived received);
-  void handleNotify(RequestReceived received);
+  void handleNotify(TimePoint now, RequestReceived received);
   void handleOtherFinal(TimePoint now, const Request& request, const Response& response, bool fromFarEnd);
 
   Environment& environment_;
@@ -264,6 +308,10 @@ class Call {
   std::optional<OwedAck> owedAck_;
   std::optional<WaitingOffer> waitingOffer_;
   int glareRetries_ = 0;
+  Redirection redirection_;  // outgoing
+  std::optional<SentRefer> sentRefer_;
+  std::optional<ReceivedRefer> receivedRefer_;
+  bool referSeen_ = false;
   ClientRequests requests_;
 };
 

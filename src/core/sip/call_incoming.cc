@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/sip/call.h"
+#include "core/sip/shown_text.h"
 
 namespace crosspoint::sip {
 namespace {
@@ -11,7 +12,7 @@ constexpr Duration kProvisionalRepeat = std::chrono::seconds(60);  // RFC 3261 Â
 
 }  // namespace
 
-Call::Call(Environment& environment, CallId id, TimePoint now, RequestReceived invite)
+Call::Call(Environment& environment, CallId id, TimePoint now, RequestReceived invite, std::optional<CallId> replaces)
     : environment_(environment),
       id_(id),
       outgoing_(false),
@@ -22,8 +23,7 @@ Call::Call(Environment& environment, CallId id, TimePoint now, RequestReceived i
       requests_(environment, id, {}) {
   Request& request = invite.request;
   NameAddr contact = environment.contact(unescape(request.uri.user));
-  branches_.push_back(
-      {.dialog = Dialog::fromRequest(request, localTag_, std::move(contact), environment.config.server)});
+  branches_.push_back({.dialog = Dialog::fromRequest(request, localTag_, std::move(contact), environment.firstHop())});
   confirmed_ = 0;
   lastBranch_ = 1;
   noteAllow(confirmed(), request);
@@ -33,12 +33,14 @@ Call::Call(Environment& environment, CallId id, TimePoint now, RequestReceived i
   if (sdp) confirmed().offer.offerReceived(OfferAnswer::Carrier::Invite, *sdp);
   tell(IncomingCall{.call = id,
                     .requestUri = request.uri,
-                    .toUser = unescape(request.uri.user),
-                    .fromUser = unescape(request.from.uri.user),
-                    .fromDisplay = withoutControls(request.from.display),
+                    .toUser = shownText(unescape(request.uri.user)),
+                    .fromUser = shownText(unescape(request.from.uri.user)),
+                    .fromDisplay = shownText(request.from.display),
                     .sdp = std::move(sdp),
                     .extraHeaders = request.extraHeaders,
-                    .source = invite.source});
+                    .source = invite.source,
+                    .replaces = replaces,
+                    .referredBy = request.referredBy.transform(shownAddress)});
   request.body.clear();
   environment.inviteTransactions.emplace(invite.id, id);
   serverInvite_ = ServerInvite{invite.id, std::move(request), now + environment.config.timers.ringMax};
@@ -151,10 +153,7 @@ void Call::handleCancel(TimePoint now, ServerTransactionId id, const std::vector
   if (state_ != State::Invited) return withdrawServerInvite(487);
   refuseInvite(487);
   Ended ended{.status = 487, .byRemote = true};
-  if (!reasons.empty()) {
-    ended.reason = withoutControls(reasons.front().text);
-    ended.cause = reasons.front().cause;
-  }
+  addReasons(ended, reasons);
   finish(now, std::move(ended));
   moveTo(State::Gone);
 }

@@ -20,7 +20,7 @@ Call::Call(Environment& environment, CallId id, TimePoint now, InviteParameters 
            .remote = {.uri = target},
            .contact = environment.contact(parameters.fromUser),
            .target = std::move(target),
-           .server = environment.config.server,
+           .server = environment.firstHop(),
            .cseq = 1};
   seed_.local.tag = localTag_;
   Request invite;
@@ -40,7 +40,11 @@ Call::Call(Environment& environment, CallId id, TimePoint now, InviteParameters 
     invite.body = *parameters.sdp;
     firstOffer_ = std::move(parameters.sdp);
   }
-  requests_.send(now, std::move(invite), environment.config.server);
+  invite.routes = environment.routesOf(parameters.fromUser);
+  invite.replaces = std::move(parameters.replaces);
+  invite.referredBy = std::move(parameters.referredBy);
+  redirection_ = Redirection(invite.uri, environment.config.limits.redirectsPerCall);
+  requests_.send(now, std::move(invite), environment.firstHop());
 }
 
 Call::Branch* Call::branchFor(const Response& response) {

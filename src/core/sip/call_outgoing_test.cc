@@ -98,7 +98,7 @@ TEST(OutgoingCall, TellsOfRingingAndOfEarlyMediaOnce) {
 }
 
 TEST(OutgoingCall, EndsWithTheServersStatus) {
-  for (const int status : {302, 404, 480, 486, 488, 500, 603}) {
+  for (const int status : {305, 404, 480, 486, 488, 500, 603}) {
     CallFixture t;
     const auto invite = t.startCall();
     t.respond(invite, 180);
@@ -108,7 +108,7 @@ TEST(OutgoingCall, EndsWithTheServersStatus) {
     EXPECT_EQ(ended.reason, standardReason(status));
     EXPECT_TRUE(ended.byRemote);
     EXPECT_EQ(ended.phase, CallPhase::Ringing);
-    EXPECT_EQ(ended.redirectTo.size(), status == 302 ? 1u : 0u);
+    EXPECT_EQ(ended.redirectTo.size(), status == 305 ? 1u : 0u);
     t.expectNothingLeftAfter(seconds(0));
     EXPECT_EQ(t.agent.hangUp(t.now, t.call).error(), CommandError::UnknownCall);
   }

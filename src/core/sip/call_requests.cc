@@ -4,6 +4,7 @@
 
 #include "core/params/media.h"
 #include "core/sip/call.h"
+#include "core/sip/refer.h"
 
 namespace crosspoint::sip {
 
@@ -12,7 +13,10 @@ void Call::handleRequest(TimePoint now, RequestReceived received) {
   Branch* dialog = branch(request.from.tag);
   const bool updated = request.method == Method::Update && state_ == State::Inviting;  // in an early dialog
   const bool ours = dialog != nullptr && (dialog->lost || updated || (confirmed_ && dialog == &confirmed()));
-  if (!ours || state_ == State::Gone || (ended_ && request.method != Method::Bye)) {
+  // After the call's end the subscription of a REFER may live on (RFC 5057 §5.2).
+  const bool ofRefer =
+      sentRefer_ && request.method == Method::Notify && namesEqual(eventName(request.event), kReferEvent);
+  if (!ours || state_ == State::Gone || (ended_ && request.method != Method::Bye && !ofRefer)) {
     ++environment_.counters.strayRequests;
     return respond(received.id, request, 481);
   }
@@ -42,7 +46,9 @@ void Call::handleRequest(TimePoint now, RequestReceived received) {
     case Method::Info:
       return handleInfo(std::move(received));
     case Method::Notify:
-      return handleNotify(std::move(received));
+      return handleNotify(now, std::move(received));
+    case Method::Refer:
+      return handleRefer(now, std::move(received));
     case Method::Options: {
       Response response = makeResponse(request, 200, localTag_);
       addCapabilities(response, environment_.config);
@@ -61,10 +67,7 @@ void Call::handleBye(TimePoint now, Branch& branch, RequestReceived received) {
   if (branch.lost || state_ == State::Ending) return;  // two BYEs have crossed: ours is answered on its own
   if (serverInvite_) refuseInvite(487);
   Ended ended{.status = state_ == State::Invited ? 487 : 0, .byRemote = true};
-  if (!received.request.reasons.empty()) {
-    ended.reason = withoutControls(received.request.reasons.front().text);
-    ended.cause = received.request.reasons.front().cause;
-  }
+  addReasons(ended, received.request.reasons);
   awaitedAck_.reset();
   owedAck_.reset();
   finish(now, std::move(ended));
@@ -79,10 +82,9 @@ void Call::handleInfo(RequestReceived received) {
                     .extraHeaders = std::move(received.request.extraHeaders)});
 }
 
-void Call::handleNotify(RequestReceived received) {
-  std::string_view event = received.request.event;
-  event = event.substr(0, event.find(';'));
-  while (event.ends_with(' ') || event.ends_with('\t')) event.remove_suffix(1);
+void Call::handleNotify(TimePoint now, RequestReceived received) {
+  const std::string_view event = eventName(received.request.event);
+  if (namesEqual(event, kReferEvent)) return handleReferNotify(now, received);
   const auto& known = environment_.config.allowEvents;
   const auto found = std::ranges::find_if(known, [event](const std::string& name) { return namesEqual(name, event); });
   if (found == known.end()) {  // RFC 6665 §4.1.3
@@ -113,6 +115,8 @@ CommandResult Call::sendInfo(TimePoint now, std::string contentType, std::string
 }
 
 void Call::handleOtherFinal(TimePoint now, const Request& request, const Response& response, bool fromFarEnd) {
+  if (request.method == Method::Refer) handleReferFinal(now, response);
+  if (request.method == Method::Notify) return handleReferNotifyFinal(response, fromFarEnd);
   if (response.status < 300 || ended_) return;
   if (request.method == Method::Info) tell(InfoFailed{id_, response.status});
   if (response.status == 481 && state_ == State::Established) {  // RFC 5057 §5.1: the dialog is gone

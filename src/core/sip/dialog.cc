@@ -5,6 +5,14 @@
 #include <utility>
 
 namespace crosspoint::sip {
+namespace {
+
+// RFC 5057 §5.4.
+bool isTargetRefresh(Method method) {
+  return method == Method::Invite || method == Method::Update || method == Method::Refer || method == Method::Notify;
+}
+
+}  // namespace
 
 Dialog Dialog::fromResponse(const DialogSeed& seed, const Response& response) {
   Dialog dialog;
@@ -78,7 +86,7 @@ Request Dialog::addressed(Method method) const {
 Request Dialog::makeRequest(Method method) {
   Request request = addressed(method);
   request.cseq = ++localCseq_;
-  if (method == Method::Invite || method == Method::Update) request.contacts = {contact_};  // target refresh
+  if (isTargetRefresh(method)) request.contacts = {contact_};
   return request;
 }
 

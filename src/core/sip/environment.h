@@ -11,7 +11,8 @@
 
 namespace crosspoint::sip {
 
-using Owner = std::variant<CallId, RegistrationId>;
+struct ServerWatchOwner {};
+using Owner = std::variant<CallId, RegistrationId, ServerWatchOwner>;
 
 struct Environment {
   Config config;
@@ -20,7 +21,13 @@ struct Environment {
   std::deque<Output> outputs;
   std::unordered_map<ClientTransactionId, Owner> clientTransactions;
   std::unordered_map<ServerTransactionId, CallId> inviteTransactions;  // INVITEs of far ends without a final response
-  std::uint64_t lastTransaction = 0;
+  std::uint64_t lastTransaction = 0, lastRefer = 0;
+  // What the registrar wants requests of a DN to pass (RFC 3608), and whose REGISTER it told so.
+  struct ServiceRoute {
+    RegistrationId registration{};
+    std::vector<NameAddr> routes;
+  };
+  std::unordered_map<std::string, ServiceRoute> serviceRoutes;  // by user
 
   void emit(Event event) { outputs.emplace_back(std::move(event)); }
   void send(Outgoing outgoing) { outputs.emplace_back(std::move(outgoing)); }
@@ -37,6 +44,29 @@ struct Environment {
   Uri domain() const {
     if (!config.domain.empty()) return {.host = config.domain};
     return {.host = config.server.host, .port = config.server.port};
+  }
+  // Where requests outside dialogs are sent.
+  const Uri& firstHop() const { return config.outboundProxy.empty() ? config.server : config.outboundProxy; }
+  // Their Route header: the outbound proxy, if one is named, as a loose router.
+  std::vector<NameAddr> proxyRoute() const {
+    if (config.outboundProxy.empty()) return {};
+    NameAddr proxy{.uri = config.outboundProxy};
+    proxy.uri.user.clear();
+    if (!proxy.uri.hasParameter("lr")) proxy.uri.parameters.push_back({"lr", ""});
+    return {std::move(proxy)};
+  }
+  // That of a DN's, REGISTER apart: the service route behind the proxy (RFC 3608 §6.1). The first hop stays the
+  // configured one, which passes on what is not for itself: a name that a registrar chose is not looked up here.
+  std::vector<NameAddr> routesOf(const std::string& user) const {
+    std::vector<NameAddr> routes = proxyRoute();
+    const auto found = serviceRoutes.find(user);
+    if (found == serviceRoutes.end()) return routes;
+    for (const auto& route : found->second.routes) {
+      const bool isProxy =
+          !routes.empty() && route.uri.host == routes[0].uri.host && route.uri.port == routes[0].uri.port;
+      if (!isProxy || &route != &found->second.routes.front()) routes.push_back(route);
+    }
+    return routes;
   }
   NameAddr contact(std::string_view user) const {
     NameAddr contact{.uri = config.contact};

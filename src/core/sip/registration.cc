@@ -7,6 +7,7 @@
 
 #include "core/params/media.h"
 #include "core/sip/dialog.h"
+#include "core/sip/shown_text.h"
 
 namespace crosspoint::sip {
 namespace {
@@ -51,10 +52,27 @@ void Registration::sendRegister(TimePoint now) {
   request.from.tag = fromTag_;
   request.callId = sequence_.callId;
   request.cseq = ++sequence_.cseq;
+  request.routes = environment_.proxyRoute();
   request.contacts = {environment_.contact(user_)};
+  request.supported = {"path"};  // RFC 3327 §5.1: proxies on the way may add theirs
   request.expires = state_ == State::Unregistering ? 0 : static_cast<std::uint32_t>(expires_.count());
   setParameter(request.contacts.front().parameters, "expires", std::to_string(*request.expires));
-  requests_.send(now, std::move(request), environment_.config.server);
+  requests_.send(now, std::move(request), environment_.firstHop());
+}
+
+Registration::~Registration() {
+  const auto found = environment_.serviceRoutes.find(user_);
+  if (found != environment_.serviceRoutes.end() && found->second.registration == id_) {
+    environment_.serviceRoutes.erase(found);
+  }
+}
+
+void Registration::renew(TimePoint now, Duration from, Duration to) {
+  if (!dueAt_ || (state_ != State::Registered && state_ != State::Retrying)) return;
+  const TimePoint at =
+      now + from + Duration(environment_.random.below(static_cast<std::uint64_t>((to - from).count()) + 1));
+  dueAt_ = std::min(*dueAt_, at);
+  retryDelay_ = environment_.config.timers.registerRetry;
 }
 
 void Registration::unregister(TimePoint now) {
@@ -98,12 +116,17 @@ void Registration::handleSuccess(TimePoint now, const Response& response) {
   intervalRefusals_ = 0;
   retryDelay_ = environment_.config.timers.registerRetry;
   if (std::exchange(unregisterWanted_, false)) return unregister(now);
+  if (response.serviceRoutes.empty()) {
+    environment_.serviceRoutes.erase(user_);
+  } else {
+    environment_.serviceRoutes[user_] = {id_, response.serviceRoutes};
+  }
   const seconds expires = granted(response);
   if (first || lost_) environment_.emit(RegistrationSucceeded{id_, expires});
   lost_ = false;
   // Before it runs out by a tenth, at least by one failed attempt; spread, so that thousands do not come together.
   const Duration margin = std::min<Duration>(expires / 2, std::max<Duration>(expires / 10, kRefreshMarginMin));
-  dueAt_ = now + std::max<Duration>(kRefreshDelayMin, jittered(expires - margin));
+  dueAt_ = now + std::max<Duration>(kRefreshDelayMin, spread(expires - margin, 10));
 }
 
 void Registration::handleRefusal(TimePoint now, int status, std::string_view reason,
@@ -115,13 +138,13 @@ void Registration::handleRefusal(TimePoint now, int status, std::string_view rea
   }
   if (state_ == State::Registering) {
     state_ = State::Gone;
-    environment_.emit(RegistrationFailed{id_, status, withoutControls(reason)});
+    environment_.emit(RegistrationFailed{id_, status, shownText(reason)});
     return;
   }
-  if (!lost_) environment_.emit(RegistrationLost{id_, status, withoutControls(reason)});
+  if (!lost_) environment_.emit(RegistrationLost{id_, status, shownText(reason)});
   lost_ = true;
   state_ = State::Retrying;
-  Duration delay = jittered(retryDelay_);
+  Duration delay = spread(retryDelay_, 2);
   if (retryAfter) delay = std::max<Duration>(delay, std::min(seconds(*retryAfter), kRetryAfterMax));
   dueAt_ = now + delay;
   retryDelay_ = std::min(retryDelay_ * 2, environment_.config.timers.registerRetryMax);
@@ -147,10 +170,9 @@ seconds Registration::granted(const Response& response) const {
   return value ? std::min(seconds(*value), kExpiresMax) : expires_;
 }
 
-// Between 90 % and all of it.
-Duration Registration::jittered(Duration delay) const {
-  const auto tenth = static_cast<std::uint64_t>(delay.count() / 10);
-  return delay - Duration(environment_.random.below(tenth + 1));
+// Up to one part of it less.
+Duration Registration::spread(Duration delay, std::uint64_t part) const {
+  return delay - Duration(environment_.random.below(static_cast<std::uint64_t>(delay.count()) / part + 1));
 }
 
 void Registration::handleTimeout(TimePoint now) {

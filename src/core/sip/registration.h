@@ -30,7 +30,15 @@ class Registration {
   Registration(Environment& environment, RegistrationId id, TimePoint now, std::string user, Credentials credentials,
                std::chrono::seconds expires, Sequence sequence);
 
+  ~Registration();
+  Registration(const Registration&) = delete;
+  Registration& operator=(const Registration&) = delete;
+
   void unregister(TimePoint now);
+  // The server has been away and may have forgotten the binding: asks again within [from, to], if nothing is on its
+  // way.
+  void renew(TimePoint now, Duration from, Duration to);
+  bool lost() const { return lost_; }
   void handleResponse(TimePoint now, ClientTransactionId id, const Response& response);
   void handleFailure(TimePoint now, ClientTransactionId id, int status);
   void handleTimeout(TimePoint now);
@@ -46,7 +54,7 @@ class Registration {
   void handleRefusal(TimePoint now, int status, std::string_view reason, std::optional<std::uint32_t> retryAfter);
   void end();
   std::chrono::seconds granted(const Response& response) const;
-  Duration jittered(Duration delay) const;
+  Duration spread(Duration delay, std::uint64_t part) const;
 
   Environment& environment_;
   RegistrationId id_;

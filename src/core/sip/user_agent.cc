@@ -9,7 +9,9 @@
 #include "core/sip/call.h"
 #include "core/sip/deadlines.h"
 #include "core/sip/environment.h"
+#include "core/sip/refer.h"
 #include "core/sip/registration.h"
+#include "core/sip/server_watch.h"
 
 namespace crosspoint::sip {
 namespace {
@@ -43,7 +45,7 @@ constexpr std::string_view kOwnHeaders[] = {"From",
                                             "c"};
 
 // Extensions that a request may require.
-constexpr std::string_view kOptions[] = {kReliable, kTimer};
+constexpr std::string_view kOptions[] = {kReliable, kTimer, kReplacesOption, kNoReferSubOption};
 
 bool isToken(std::string_view name) {  // RFC 3261 §25.1
   return !name.empty() && std::ranges::all_of(name, [](char c) {
@@ -82,6 +84,8 @@ int faultOf(const Request& request) {
   if (request.from.tag.empty() && request.to.tag.empty()) return 400;
   if (request.cseq > kCseqMax) return 400;
   if (request.body.size() > kBodyBytesMax) return 413;
+  // RFC 3891 §3: one, in an INVITE, and nothing that contradicts it.
+  if (request.replacesBad || (request.replaces && request.method != Method::Invite)) return 400;
   return 0;
 }
 
@@ -107,7 +111,8 @@ std::string_view toString(CommandError error) {
 
 class UserAgent::Impl {
  public:
-  Impl(Config config, Random& random) : environment_{.config = std::move(config), .random = random} {}
+  Impl(Config config, Random& random, TimePoint now)
+      : environment_{.config = std::move(config), .random = random}, watch_(environment_, now) {}
 
   void handle(TimePoint now, RequestReceived received);
   void handle(TimePoint now, const AckReceived& received);
@@ -121,6 +126,9 @@ class UserAgent::Impl {
   CommandResult unregister(TimePoint now, RegistrationId id);
   CommandResult forget(RegistrationId id);
   std::expected<CallId, CommandError> invite(TimePoint now, InviteParameters parameters);
+  // A user at the domain, or a whole URI.
+  std::optional<Uri> targetOf(const std::string& to) const;
+  CommandResult notifyRefer(TimePoint now, CallId id, ReferId refer, int status, std::string_view reason);
 
   // Runs `command` on a call that its owner still knows.
   template <typename Command>
@@ -136,10 +144,14 @@ class UserAgent::Impl {
   std::unordered_map<CallId, std::unique_ptr<Call>> calls_;
   std::unordered_map<RegistrationId, std::unique_ptr<Registration>> registrations_;
   Deadlines<std::uint64_t> callDeadlines_, registrationDeadlines_;
+  ServerWatch watch_;
 
  private:
   void handleNewRequest(TimePoint now, RequestReceived received);
   void handleNewInvite(TimePoint now, RequestReceived received);
+  // The call that a Replaces header names; else the status with which its INVITE is refused.
+  std::expected<CallId, int> callToReplace(const Replaces& replaces);
+  void handleServerReturned(TimePoint now);
   void answer(ServerTransactionId id, const Request& request, int status);
   void answer(ServerTransactionId id, Response response);
   Call* callByTag(const std::string& localTag, const std::string& callId);
@@ -212,7 +224,10 @@ void UserAgent::Impl::handleNewRequest(TimePoint now, RequestReceived received) 
     default:
       break;
   }
-  const int status = request.method == Method::Options ? 200 : request.method == Method::Other ? 501 : 405;
+  const int status = request.method == Method::Options ? 200
+                     : request.method == Method::Refer ? 403  // nobody is called on behalf of strangers
+                     : request.method == Method::Other ? 501
+                                                       : 405;
   Response response = makeResponse(request, status, environment_.newToken());
   addCapabilities(response, environment_.config);
   answer(received.id, std::move(response));
@@ -234,13 +249,26 @@ void UserAgent::Impl::handleNewInvite(TimePoint now, RequestReceived received) {
     response.minSe = least;
     return answer(received.id, std::move(response));
   }
+  std::optional<CallId> replaced;
+  if (request.replaces) {
+    const auto named = callToReplace(*request.replaces);
+    if (!named) return answer(received.id, request, named.error());
+    replaced = *named;
+  }
   if (!roomForCall()) {
     Response response = makeResponse(request, 503, environment_.newToken());
     response.retryAfter = kRetryAfterOverload;
     return answer(received.id, std::move(response));
   }
   const CallId id{++lastId_};
-  add(std::make_unique<Call>(environment_, id, now, std::move(received)), id);
+  add(std::make_unique<Call>(environment_, id, now, std::move(received), replaced), id);
+}
+
+std::expected<CallId, int> UserAgent::Impl::callToReplace(const Replaces& replaces) {
+  Call* call = callByTag(replaces.toTag, replaces.callId);
+  if (call == nullptr) return std::unexpected(481);
+  if (const auto allowed = call->mayBeReplaced(replaces); !allowed) return std::unexpected(allowed.error());
+  return byLocalTag_.at(replaces.toTag);
 }
 
 void UserAgent::Impl::handle(TimePoint now, const AckReceived& received) {
@@ -270,10 +298,11 @@ void UserAgent::Impl::handle(TimePoint now, const ResponseReceived& received) {
   if (const auto* call = std::get_if<CallId>(&owner)) {
     calls_.at(*call)->handleResponse(now, received.id, received.response);
     review(*call);
-  } else {
-    const RegistrationId registration = std::get<RegistrationId>(owner);
-    registrations_.at(registration)->handleResponse(now, received.id, received.response);
-    review(registration);
+  } else if (const auto* registration = std::get_if<RegistrationId>(&owner)) {
+    registrations_.at(*registration)->handleResponse(now, received.id, received.response);
+    review(*registration);
+  } else if (watch_.handleResponse(now, received.id, received.response)) {
+    handleServerReturned(now);
   }
 }
 
@@ -285,10 +314,11 @@ void UserAgent::Impl::handle(TimePoint now, const TransactionFailed& failed) {
   if (const auto* call = std::get_if<CallId>(&owner)) {
     calls_.at(*call)->handleFailure(now, failed.id, status);
     review(*call);
+  } else if (const auto* registration = std::get_if<RegistrationId>(&owner)) {
+    registrations_.at(*registration)->handleFailure(now, failed.id, status);
+    review(*registration);
   } else {
-    const RegistrationId registration = std::get<RegistrationId>(owner);
-    registrations_.at(registration)->handleFailure(now, failed.id, status);
-    review(registration);
+    watch_.handleFailure(now, failed.id, status);
   }
 }
 
@@ -304,6 +334,22 @@ void UserAgent::Impl::handleTimeout(TimePoint now) {
     const RegistrationId id{*due};
     registrations_.at(id)->handleTimeout(now);
     review(id);
+  }
+  watch_.handleTimeout(now);
+}
+
+// A server that was away may have forgotten every binding. Those that are known to be lost come first.
+void UserAgent::Impl::handleServerReturned(TimePoint now) {
+  const auto timeFor = [&](std::size_t registers) {
+    const std::size_t perSecond = std::max<std::size_t>(environment_.config.limits.registersPerSecond, 1);
+    return Duration(std::chrono::seconds(registers)) / static_cast<std::int64_t>(perSecond);
+  };
+  const auto lost = static_cast<std::size_t>(
+      std::ranges::count_if(registrations_, [](const auto& entry) { return entry.second->lost(); }));
+  for (auto& [id, registration] : registrations_) {
+    const bool first = registration->lost();
+    registration->renew(now, first ? Duration::zero() : timeFor(lost), timeFor(first ? lost : registrations_.size()));
+    registrationDeadlines_.set(static_cast<std::uint64_t>(id), registration->nextTimeout());
   }
 }
 
@@ -351,21 +397,39 @@ CallId UserAgent::Impl::add(std::unique_ptr<Call> call, CallId id) {
   return id;
 }
 
+std::optional<Uri> UserAgent::Impl::targetOf(const std::string& to) const {
+  const std::string scheme = to.substr(0, to.find(':'));
+  std::optional<Uri> target;
+  if (scheme.size() < to.size() &&
+      (namesEqual(scheme, "sip") || namesEqual(scheme, "sips") || namesEqual(scheme, "tel"))) {
+    target = Uri::parse(to);
+  } else if (fitsUser(to)) {
+    target = environment_.address(to).uri;
+  }
+  if (target) target->headers.clear();
+  return target;
+}
+
+CommandResult UserAgent::Impl::notifyRefer(TimePoint now, CallId id, ReferId refer, int status,
+                                           std::string_view reason) {
+  const auto found = calls_.find(id);
+  if (found == calls_.end()) return std::unexpected(CommandError::UnknownCall);
+  CommandResult result = found->second->notifyRefer(now, refer, status, reason);
+  review(id);
+  return result;
+}
+
 std::expected<CallId, CommandError> UserAgent::Impl::invite(TimePoint now, InviteParameters parameters) {
   if (!fitsUser(parameters.fromUser) || parameters.fromDisplay.size() > kUserBytesMax || parameters.to.empty() ||
       (parameters.sdp && !fitsBody(*parameters.sdp)) || !cleanHeaders(parameters.extraHeaders)) {
     return std::unexpected(CommandError::BadParameter);
   }
-  std::optional<Uri> target;
-  const std::string scheme = parameters.to.substr(0, parameters.to.find(':'));
-  if (scheme.size() < parameters.to.size() &&
-      (namesEqual(scheme, "sip") || namesEqual(scheme, "sips") || namesEqual(scheme, "tel"))) {
-    target = Uri::parse(parameters.to);
-  } else if (fitsUser(parameters.to)) {
-    target = environment_.address(parameters.to).uri;
+  if ((parameters.replaces && !isWellFormed(*parameters.replaces)) ||
+      (parameters.referredBy && parameters.referredBy->display.size() > kUserBytesMax)) {
+    return std::unexpected(CommandError::BadParameter);
   }
+  auto target = targetOf(parameters.to);
   if (!target) return std::unexpected(CommandError::BadParameter);
-  target->headers.clear();
   if (!roomForCall()) return std::unexpected(CommandError::TooMany);
   const CallId id{++lastId_};
   return add(std::make_unique<Call>(environment_, id, now, std::move(parameters), std::move(*target)), id);
@@ -412,8 +476,8 @@ CommandResult UserAgent::Impl::forget(RegistrationId id) {
 
 // ---- The door ----
 
-UserAgent::UserAgent(Config config, Random& random, TimePoint)
-    : impl_(std::make_unique<Impl>(std::move(config), random)) {}
+UserAgent::UserAgent(Config config, Random& random, TimePoint now)
+    : impl_(std::make_unique<Impl>(std::move(config), random, now)) {}
 UserAgent::~UserAgent() = default;
 
 void UserAgent::handle(TimePoint now, Incoming incoming) {
@@ -430,7 +494,8 @@ std::optional<Output> UserAgent::pollOutput() {
 }
 
 std::optional<TimePoint> UserAgent::nextTimeout() const {
-  return earlier(impl_->callDeadlines_.next(), impl_->registrationDeadlines_.next());
+  return earlier(earlier(impl_->callDeadlines_.next(), impl_->registrationDeadlines_.next()),
+                 impl_->watch_.nextTimeout());
 }
 
 std::expected<RegistrationId, CommandError> UserAgent::registerUser(TimePoint now, std::string user,
@@ -486,17 +551,24 @@ CommandResult UserAgent::sendInfo(TimePoint now, CallId call, std::string conten
   return impl_->command(
       call, [&](Call& c) { return c.sendInfo(now, std::move(contentType), std::move(body), std::move(extraHeaders)); });
 }
-CommandResult UserAgent::refer(TimePoint, CallId, std::string, std::optional<Replaces>) {
-  return std::unexpected(CommandError::WrongState);
+CommandResult UserAgent::refer(TimePoint now, CallId call, std::string to, std::optional<Replaces> replaces) {
+  auto target = impl_->targetOf(to);
+  if (!target || (replaces && !isWellFormed(*replaces))) return std::unexpected(CommandError::BadParameter);
+  return impl_->command(call, [&](Call& c) { return c.refer(now, std::move(*target), replaces); });
 }
-CommandResult UserAgent::acceptRefer(TimePoint, CallId, ReferId) { return std::unexpected(CommandError::WrongState); }
-CommandResult UserAgent::notifyRefer(TimePoint, CallId, ReferId, int, std::string) {
-  return std::unexpected(CommandError::WrongState);
+CommandResult UserAgent::acceptRefer(TimePoint now, CallId call, ReferId refer) {
+  return impl_->command(call, [&](Call& c) { return c.acceptRefer(now, refer); });
 }
-CommandResult UserAgent::rejectRefer(TimePoint, CallId, ReferId, int) {
-  return std::unexpected(CommandError::WrongState);
+CommandResult UserAgent::notifyRefer(TimePoint now, CallId call, ReferId refer, int status, std::string reason) {
+  return impl_->notifyRefer(now, call, refer, status, reason);
 }
-std::optional<Replaces> UserAgent::dialogOf(CallId) const { return std::nullopt; }
+CommandResult UserAgent::rejectRefer(TimePoint now, CallId call, ReferId refer, int status) {
+  return impl_->command(call, [&](Call& c) { return c.rejectRefer(now, refer, status); });
+}
+std::optional<Replaces> UserAgent::dialogOf(CallId call) const {
+  const auto found = impl_->calls_.find(call);
+  return found == impl_->calls_.end() ? std::nullopt : found->second->dialog();
+}
 CommandResult UserAgent::hangUp(TimePoint now, CallId call, std::optional<Reason> reason) {
   return impl_->command(call, [&](Call& c) { return c.hangUp(now, std::move(reason)); });
 }

@@ -18,14 +18,18 @@ TEST(UserAgent, ByeOfTheFarEndEndsTheCallWithItsReason) {
   CallFixture t;
   t.establishOutgoing();
   Request bye = t.inDialog(Method::Bye);
-  bye.reasons = {{"Q.850", 16, "Normal\r\n clearing"}};
+  bye.reasons = {{"Q.850", 16, "Normal\r\nclearing"}, {"SIP", 200, "Call completed"}};
   t.receive(std::move(bye));
   EXPECT_EQ(t.response().response.status, 200);
   const auto ended = t.event<Ended>();
   EXPECT_TRUE(ended.byRemote);
   EXPECT_EQ(ended.status, 0);
   EXPECT_EQ(ended.cause, 16u);
-  EXPECT_EQ(ended.reason, "Normal clearing");
+  EXPECT_EQ(ended.reason,
+            "Normal\xef\xbf\xbd\xef\xbf\xbd"
+            "clearing");
+  ASSERT_EQ(ended.reasons.size(), 2u);
+  EXPECT_EQ(ended.reasons[1], (Reason{"SIP", 200, "Call completed"}));
   EXPECT_EQ(ended.phase, CallPhase::Established);
   t.expectNothingLeftAfter(seconds(0));
 }
@@ -173,7 +177,7 @@ TEST(UserAgent, ARequestOlderThanTheLastGets500) {
 TEST(UserAgent, MethodsThatWeDoNotHaveGet405Or501InsideAndOutside) {
   CallFixture t;
   t.establishIncoming();
-  for (const Method method : {Method::Register, Method::Refer, Method::Subscribe, Method::Message, Method::Other}) {
+  for (const Method method : {Method::Register, Method::Subscribe, Method::Message, Method::Other}) {
     Request request = t.inDialog(method);
     if (method == Method::Other) request.methodName = "DANCE";
     t.receive(request);
@@ -232,6 +236,7 @@ TEST(UserAgent, MalformedRequestsAreAnsweredAndCounted) {
     Request invite = t.inviteRequest();
     spoil(invite);
     t.receive(std::move(invite));
+    if (t.responses.empty()) return 0;
     EXPECT_EQ(t.count<IncomingCall>(), 0u);
     return t.response().response.status;
   };
@@ -245,6 +250,7 @@ TEST(UserAgent, MalformedRequestsAreAnsweredAndCounted) {
   EXPECT_EQ(statusOf([](Request& r) { r.body = std::string(kBodyBytesMax + 1, 'x'); }), 413);
   EXPECT_EQ(statusOf([](Request& r) { r.contentType = "multipart/mixed"; }), 415);
   EXPECT_EQ(statusOf([](Request& r) { r.require = {"100rel", "precondition"}; }), 420);
+  EXPECT_EQ(statusOf([](Request& r) { r.require = {"replaces", "norefersub", "Timer"}; }), 0);
   EXPECT_EQ(statusOf([](Request& r) { r.to.tag = "unknown"; }), 481);
 }
 
