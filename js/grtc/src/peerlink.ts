@@ -10,6 +10,7 @@ import {
   limitedVideoBandwidth,
   sectionsOf,
   withCandidates,
+  withRefused,
   withVideoBandwidth,
   type Candidate,
   type Direction,
@@ -115,8 +116,11 @@ export class PeerLink {
     for (const kind of kKinds) await this.#prepareForAnswer(kind, wanted[kind], held, source, provisional);
     const { sdp } = await this.#connection.createAnswer();
     await this.#connection.setLocalDescription({ type: provisional ? 'pranswer' : 'answer', sdp: sdp ?? '' });
+    // A section that the provisional answer had can only be silenced by the browser: refused it is by us.
+    const refused = provisional || this.#agreed ? [] : kKinds.filter((kind) => isUnwanted(kind, wanted, source));
     if (!provisional) this.#settle();
-    return this.#finishLocal();
+    const local = await this.#finishLocal();
+    return { ...local, sdp: withRefused(local.sdp, refused) };
   }
 
   /** Takes the answer to our offer. */
@@ -208,8 +212,7 @@ export class PeerLink {
     if (direction === null) {
       // A section that was never accepted is refused; one that was in use is only silenced, so that it can come back.
       for (const transceiver of this.#transceivers(kind)) {
-        const isNew = transceiver.currentDirection === null || !this.#agreed;
-        if (isNew && !provisional) transceiver.stop();
+        if (transceiver.currentDirection === null && !provisional) transceiver.stop();
         else transceiver.direction = 'inactive';
       }
       return;
@@ -291,4 +294,8 @@ export class PeerLink {
     this.#closed.signal.addEventListener('abort', () => complete.abort(), { once: true });
     await delay(this.#options.iceTimeout, complete.signal);
   }
+}
+
+function isUnwanted(kind: MediaKind, wanted: WantedMedia, source: LocalMedia): boolean {
+  return directionFor(wanted[kind], source.track(kind) !== null) === null;
 }

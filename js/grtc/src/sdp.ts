@@ -108,6 +108,17 @@ export function limitedVideoBandwidth(sdp: string, kbps: number): string {
   });
 }
 
+/** The SDP with the sections of these kinds refused (RFC 3264 §6). */
+export function withRefused(sdp: string, kinds: readonly string[]): string {
+  if (kinds.length === 0) return sdp;
+  const [session = [], ...media] = split(sdp);
+  const rewritten = media.map(([first = '', ...others]) => {
+    const [kind = ''] = first.slice(2).split(' ');
+    return [kinds.includes(kind) ? first.replace(/^(m=\S+) \d+/, '$1 0') : first, ...others];
+  });
+  return join([session, ...rewritten]);
+}
+
 function mapVideo(sdp: string, change: (lines: string[]) => string[]): string {
   const [session = [], ...media] = split(sdp);
   return join([session, ...media.map((lines) => (lines[0]?.startsWith('m=video') ? change(lines) : lines))]);
