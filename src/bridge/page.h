@@ -13,7 +13,7 @@ namespace crosspoint::bridge {
 enum class RequestId : std::uint64_t {};
 
 // What a sign-in reply offers to a client that knows our extensions.
-inline constexpr std::string_view kFeatures = "ack,progress,resume";
+inline constexpr std::string_view kFeatures = "ack,progress,provisional,websocket,resume,transfer";
 
 // What a page has said that it understands: a comma-separated list, at sign-in, in a poll or where it opens a socket.
 struct Features {

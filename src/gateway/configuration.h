@@ -32,8 +32,8 @@ struct Configuration {
   } rsmp;
   struct Http {
     IpAddress address = IpAddress::v4(0x7f000001);
-    std::string root;  // empty: found beside the program
-    std::vector<std::string> allowedOrigins = {"*"};
+    std::string root;                         // empty: found beside the program
+    std::vector<std::string> allowedOrigins;  // empty: see allowedOrigins() of visitors.h
     std::chrono::seconds sessionTimeout{60};
     std::chrono::seconds pollHold{25};
     bool behindProxy = false;

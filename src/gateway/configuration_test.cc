@@ -94,6 +94,7 @@ TEST(Configuration, AWrongTypeOrRangeSaysWhatIsExpected) {
   EXPECT_THAT(problemsOf("[http]\nbehind-proxy = 1\n"), HasSubstr("must be true or false"));
   EXPECT_THAT(problemsOf("[http]\naddress = \"localhost\"\n"), HasSubstr("must be an IP address"));
   EXPECT_THAT(problemsOf("[http]\nallowed-origins = \"*\"\n"), HasSubstr("must be a list of origins"));
+  EXPECT_TRUE(parseConfiguration("[http]\nallowed-origins = [\"loopback\", \"null\"]\n", "x"));
   EXPECT_THAT(problemsOf("[http]\nallowed-origins = [1]\n"), HasSubstr("wrong type"));
   EXPECT_THAT(problemsOf("[http]\nsession-timeout = 1.5\n"), HasSubstr("wrong type"));
   EXPECT_THAT(problemsOf("[sip]\nserver = \"pbx.example.com\"\n"), HasSubstr("must be \"embedded\", or a URI"));

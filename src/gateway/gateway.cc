@@ -16,7 +16,9 @@
 #include "gateway/event_log.h"
 #include "gateway/machine.h"
 #include "gateway/metrics.h"
+#include "gateway/page_frames.h"
 #include "gateway/page_routes.h"
+#include "gateway/visitors.h"
 #include "gateway/worker.h"
 #include "io/http/server.h"
 #include "io/http/static_files.h"
@@ -48,11 +50,13 @@ class Gateway::Impl {
  public:
   explicit Impl(const Configuration& configuration)
       : configuration_(configuration),
+        visitors_(configuration),
         log_(configuration.log.level),
         workerCount_(chooseWorkers(configuration)),
         budget_(shareDescriptors(static_cast<std::size_t>(configuration.http.connectionsMax), workerCount_)),
-        // A reply for every connection, and what else workers say.
-        control_(budget_.connections + 10'000),
+        // Everything that workers can have to say, so that nothing is lost here: a reply for every connection, or what
+        // a WebSocket's bounds allow (32 messages, 64 confirmations, a close).
+        control_(100 * budget_.connections + 10'000),
         controlReady_(context_, ::dup(control_.fd())),
         signals_(context_, SIGINT, SIGTERM),
         shutdownTimer_(context_),
@@ -80,8 +84,10 @@ class Gateway::Impl {
 
   void handleRequest(http::RequestId id, http::Request&& request);
   void postPage(http::RequestId id, bridge::PageRequest&& page, const http::Request& request);
+  void handleFrame(http::RequestId id, std::string_view text);
   void tellWorker(http::RequestId id, bool delivered);
   void askForMetrics(http::RequestId id, const http::Request& request);
+  void handleReply(bridge::PageReply&& reply);
   void handleReport(const CountersReport& report);
   UdpTotals udpTotals() const;
 
@@ -99,6 +105,7 @@ class Gateway::Impl {
   };
 
   const Configuration configuration_;
+  const Visitors visitors_;
   EventLog log_;
   const unsigned workerCount_;
   const DescriptorBudget budget_;
@@ -152,7 +159,7 @@ std::expected<void, std::string> Gateway::Impl::openWorkers() {
          .rtpPortMax = media.rtpPortMax,
          .nap = media.nap,
          .socketsMax = budget_.socketsPerWorker,
-         .pageMailboxMax = 4 * budget_.connections + 1'000},  // request, delivered and closed of every connection
+         .pageMailboxMax = 8 * budget_.connections + 2'000},  // request, delivered, closed; half is for frames
         control_);
     if (!worker) return std::unexpected(worker.error());
     workers_.push_back(std::move(*worker));
@@ -194,7 +201,8 @@ std::expected<void, std::string> Gateway::Impl::startSip() {
 
 std::expected<void, std::string> Gateway::Impl::startHttp() {
   const auto& http = configuration_.http;
-  http::Config config{.bind = {http.address, configuration_.rsmp.httpPort}, .allowedOrigins = http.allowedOrigins};
+  http::Config config{.bind = {http.address, configuration_.rsmp.httpPort},
+                      .allowedOrigins = allowedOrigins(configuration_)};
   config.limits.connectionsMax = budget_.connections;
   if (!http.tlsKey.empty()) config.tls = http::TlsConfig{http.tlsCertificate, http.tlsKey};
   http_.emplace(context_, std::move(config));
@@ -205,6 +213,8 @@ std::expected<void, std::string> Gateway::Impl::startHttp() {
     std::erase_if(queries_, [&](const auto& query) { return query.second.request == id; });
     tellWorker(id, false);
   });
+  http_->onMessage([this](http::RequestId id, std::string&& text) { handleFrame(id, text); });
+  http_->onSocketClosed([this](http::RequestId id) { tellWorker(id, false); });
   addresses_.root = findRoot(http.root);
   files_.emplace(addresses_.root);
   auto listening = http_->listen();
@@ -250,6 +260,7 @@ void Gateway::Impl::startWorkers() {
 // ---- requests and replies ----
 
 void Gateway::Impl::handleRequest(http::RequestId id, http::Request&& request) {
+  if (auto refused = visitors_.refuse(request)) return http_->respond(id, std::move(*refused));
   auto routed = routePage(request, bridge::RequestId{static_cast<std::uint64_t>(id)}, configuration_.auth);
   if (auto* page = std::get_if<bridge::PageRequest>(&routed)) return postPage(id, std::move(*page), request);
   if (auto* answer = std::get_if<http::Response>(&routed)) return http_->respond(id, std::move(*answer));
@@ -260,8 +271,20 @@ void Gateway::Impl::handleRequest(http::RequestId id, http::Request&& request) {
 
 void Gateway::Impl::postPage(http::RequestId id, bridge::PageRequest&& page, const http::Request& request) {
   const auto worker = workerOf(page, workerCount_);
+  const bool socket = std::holds_alternative<bridge::SocketOpen>(page);
   if (!workers_[worker]->postPage(std::move(page))) return http_->respond(id, overloaded(request));
   workerOfRequest_[static_cast<std::uint64_t>(id)] = worker;
+  if (socket) http_->accept(id);
+}
+
+void Gateway::Impl::handleFrame(http::RequestId id, std::string_view text) {
+  const bridge::RequestId socket{static_cast<std::uint64_t>(id)};
+  auto message = parseFrame(socket, text);
+  if (!message) return http_->closeSocket(id, bridge::kCloseBadFrame, message.error());
+  const auto found = workerOfRequest_.find(static_cast<std::uint64_t>(id));
+  if (found == workerOfRequest_.end() || !workers_[found->second]->postFrame(std::move(*message))) {
+    http_->closeSocket(id, bridge::kCloseTryAgain, "The gateway is busy");
+  }
 }
 
 void Gateway::Impl::tellWorker(http::RequestId id, bool delivered) {
@@ -274,7 +297,7 @@ void Gateway::Impl::tellWorker(http::RequestId id, bool delivered) {
 }
 
 void Gateway::Impl::askForMetrics(http::RequestId id, const http::Request& request) {
-  if (!fromThisMachine(request))
+  if (!fromThisMachine(request) || !namesAddress(request))
     return http_->respond(id, {.status = 403, .body = "metrics are for this machine only\n"});
   const auto query = ++lastQuery_;
   queries_[query] = {.request = id, .missing = workerCount_};
@@ -314,6 +337,18 @@ UdpTotals Gateway::Impl::udpTotals() const {
   return totals;
 }
 
+void Gateway::Impl::handleReply(bridge::PageReply&& reply) {
+  const http::RequestId id{static_cast<std::uint64_t>(reply.request)};
+  switch (reply.form) {
+    case bridge::PageReply::Form::Reply:
+      return http_->respond(id, toHttp(std::move(reply)));
+    case bridge::PageReply::Form::Frame:
+      return http_->send(id, frameText(reply));
+    case bridge::PageReply::Form::Close:
+      return http_->closeSocket(id, reply.closeCode, reply.body);
+  }
+}
+
 void Gateway::Impl::armControl() {
   controlReady_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
                            [this](const boost::system::error_code& error) {
@@ -327,8 +362,7 @@ void Gateway::Impl::handleControl() {
   if (!control_.take(outputs_)) return;
   for (auto& output : outputs_) {
     if (auto* reply = std::get_if<bridge::PageReply>(&output)) {
-      const http::RequestId id{static_cast<std::uint64_t>(reply->request)};
-      http_->respond(id, toHttp(std::move(*reply)));
+      handleReply(std::move(*reply));
     } else if (const auto* report = std::get_if<CountersReport>(&output)) {
       handleReport(*report);
     } else if (++idleWorkers_ == workerCount_ && shuttingDown_) {

@@ -117,7 +117,7 @@ class GatewayFixture : public testing::Test {
   std::string ask(const std::string& method, const std::string& target, const std::string& body = {}) {
     TestSocket socket(SOCK_STREAM);
     socket.connect(addresses.http);
-    socket.send(method + " " + target + " HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: " +
+    socket.send(method + " " + target + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: " +
                 std::to_string(body.size()) + "\r\n\r\n" + body);
     return socket.receiveAll();
   }
@@ -180,7 +180,7 @@ TEST_F(GatewayFixture, AWaitingPageIsReleasedByTheStop) {
   const auto ssid = signIn("1020");
   TestSocket waiting(SOCK_STREAM);
   waiting.connect(addresses.http);
-  waiting.send("GET /wait?id=" + ssid + " HTTP/1.1\r\nHost: test\r\n\r\n");
+  waiting.send("GET /wait?id=" + ssid + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
   EXPECT_THAT(ask("GET", "/health"), HasSubstr("\r\n\r\nok\n"));
   stop();
   EXPECT_THAT(waiting.receiveAll(), StartsWith("HTTP/1.1 200"));
@@ -224,7 +224,7 @@ TEST_F(GatewayFixture, MetricsAreNotForTheOtherSideOfAProxy) {
   start();
   TestSocket socket(SOCK_STREAM);
   socket.connect(addresses.http);
-  socket.send("GET /metrics HTTP/1.1\r\nHost: test\r\nX-Forwarded-For: 192.0.2.1\r\nConnection: close\r\n\r\n");
+  socket.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.1\r\nConnection: close\r\n\r\n");
   EXPECT_THAT(socket.receiveAll(), StartsWith("HTTP/1.1 403"));
 }
 

@@ -66,6 +66,10 @@ void addHttp(Families& out, const http::Counters& c) {
   out.counter("http_bad_requests", "HTTP requests that were none", c.badRequests);
   out.counter("http_timeouts", "HTTP clients that were too slow", c.timeouts);
   out.counter("http_closed_while_waiting", "HTTP clients that went away before their reply", c.closedWhileWaiting);
+  out.gauge("http_sockets", "Open WebSockets", c.sockets);
+  out.counter("http_sockets_opened", "WebSockets opened", c.socketsOpened);
+  out.counter("http_socket_messages", "Messages of pages on WebSockets", c.socketMessages);
+  out.counter("http_slow_readers", "WebSockets closed because their page did not read", c.slowReaders);
   out.counter("http_undelivered", "HTTP replies that did not reach their client", c.undelivered);
 }
 

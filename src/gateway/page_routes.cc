@@ -71,6 +71,21 @@ Routed message(const http::Request& request, bridge::RequestId number) {
   return message;
 }
 
+Routed socket(const http::Request& request, bridge::RequestId number) {
+  if (!request.webSocket) {
+    auto response = refusal(426, "this endpoint is a WebSocket");
+    response.headers.push_back({"Upgrade", "websocket"});
+    response.headers.push_back({"Sec-WebSocket-Version", "13"});
+    return response;
+  }
+  auto ssid = http::queryValue(request.query, "id");
+  if (!ssid) return refusal(400, "id=<SSID> is missing");
+  bridge::SocketOpen open{.socket = number, .ssid = std::move(*ssid)};
+  if (!takeNumber(request, "ack", open.acknowledged)) return refusal(400, "ack is not a number");
+  open.features = http::queryValue(request.query, "features").value_or("");
+  return open;
+}
+
 Routed signOut(const http::Request& request, bridge::RequestId number) {
   auto ssid = http::queryValue(request.query, "id");
   if (!ssid) return refusal(400, "id=<SSID> is missing");
@@ -90,6 +105,7 @@ Routed routePage(const http::Request& request, bridge::RequestId id, const Confi
   if (request.path == "/wait") return get ? wait(request, id) : wrongMethod("GET");
   if (request.path == "/message") return post ? message(request, id) : wrongMethod("POST");
   if (request.path == "/sign_out") return get || post ? signOut(request, id) : wrongMethod("GET, POST");
+  if (request.path == "/signalling") return get ? socket(request, id) : wrongMethod("GET");
   return std::monostate{};
 }
 

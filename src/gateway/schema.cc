@@ -100,10 +100,10 @@ bool isSipServer(const std::string& text) {
 Wrong storeOrigins(Configuration& configuration, const Value& value) {
   const auto* list = std::get_if<std::vector<std::string>>(&value);
   const auto isOrigin = [](const std::string& origin) {
-    return origin == "*" || origin.find("://") != std::string::npos;
+    return origin == "*" || origin == "loopback" || origin == "null" || origin.find("://") != std::string::npos;
   };
   if (!list || !std::all_of(list->begin(), list->end(), isOrigin)) {
-    return "a list of origins like [\"https://example.com\"], or [\"*\"]";
+    return "a list of origins like [\"https://example.com\"], or [\"loopback\"], or [\"*\"]";
   }
   configuration.http.allowedOrigins = *list;
   return std::nullopt;

@@ -72,6 +72,10 @@ class Worker final : private loop::WorkerLoop::Client, private bridge::RtpPorts 
 
   // Any thread, before start() as well. False: no room, it is lost.
   bool postPage(WorkerInput&& input) { return pages_.post(std::move(input)); }
+  // What a client may send without waiting for an answer. It never takes the room of what must arrive.
+  bool postFrame(bridge::SocketMessage&& message) {
+    return pages_.post(bridge::PageRequest(std::move(message)), config_.pageMailboxMax / 2);
+  }
   bool postSip(sip::Incoming&& incoming) { return sip_.post(std::move(incoming)); }
 
   // Any thread.

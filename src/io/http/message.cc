@@ -55,6 +55,10 @@ std::string_view reasonPhrase(int status) {
       return "Content Too Large";
     case 417:
       return "Expectation Failed";
+    case 421:
+      return "Misdirected Request";
+    case 426:
+      return "Upgrade Required";
     case 429:
       return "Too Many Requests";
     case 431:

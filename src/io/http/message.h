@@ -24,7 +24,8 @@ struct Request {
   std::vector<Header> headers;
   std::string body;
   SocketAddress remote;
-  bool secure = false;  // came over TLS
+  bool secure = false;     // came over TLS
+  bool webSocket = false;  // asks for one as RFC 6455 wants it: Server::accept() opens it
 
   // Value of the first header of that name, without regard to case; empty if there is none.
   std::string_view header(std::string_view name) const;

@@ -18,6 +18,15 @@ std::string_view withoutSlash(std::string_view origin) {
   return origin;
 }
 
+bool isLoopbackOrigin(std::string_view origin) {
+  const auto scheme = origin.find("://");
+  if (scheme == std::string_view::npos || !origin.starts_with("http")) return false;
+  auto host = hostOf(origin.substr(scheme + 3));
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  const auto address = IpAddress::parse(host);
+  return address ? address->isLoopback() : isLocalhost(host);
+}
+
 bool hasHeader(const Response& response, std::string_view name) {
   return std::any_of(response.headers.begin(), response.headers.end(),
                      [&](const Header& header) { return namesEqual(header.name, name); });
@@ -25,14 +34,27 @@ bool hasHeader(const Response& response, std::string_view name) {
 
 }  // namespace
 
+std::string_view hostOf(std::string_view authority) {
+  if (authority.starts_with('[')) return authority.substr(0, authority.find(']') + 1);
+  return authority.substr(0, authority.find(':'));
+}
+
+bool isLocalhost(std::string_view host) {
+  constexpr std::string_view kName = "localhost";
+  if (host.size() < kName.size() || !namesEqual(host.substr(host.size() - kName.size()), kName)) return false;
+  return host.size() == kName.size() || host[host.size() - kName.size() - 1] == '.';
+}
+
 AllowedOrigins::AllowedOrigins(std::vector<std::string> origins) : origins_(std::move(origins)) {
   any_ = std::find(origins_.begin(), origins_.end(), "*") != origins_.end();
+  loopback_ = std::find(origins_.begin(), origins_.end(), "loopback") != origins_.end();
 }
 
 bool AllowedOrigins::allows(std::string_view origin) const {
   if (origin.empty()) return false;
-  return any_ || std::any_of(origins_.begin(), origins_.end(),
-                             [&](const std::string& one) { return namesEqual(withoutSlash(one), origin); });
+  return any_ || (loopback_ && isLoopbackOrigin(origin)) ||
+         std::any_of(origins_.begin(), origins_.end(),
+                     [&](const std::string& one) { return namesEqual(withoutSlash(one), origin); });
 }
 
 std::string replyText(const Response& response, const ReplyContext& context) {

@@ -132,7 +132,7 @@ void Server::Impl::drain() {
 
 void Server::Impl::armSweep() {
   const auto& limits = config_.limits;
-  const auto shortest = std::min({limits.requestMax, limits.idleMax, limits.writeMax});
+  const auto shortest = std::min({limits.requestMax, limits.idleMax, limits.writeMax, limits.pingAfter});
   timer_.expires_after(std::clamp<Duration>(shortest / 4, std::chrono::milliseconds(5), std::chrono::seconds(1)));
   timer_.async_wait([this, alive = std::weak_ptr(alive_)](const boost::system::error_code& error) {
     if (alive.expired() || error) return;
@@ -146,6 +146,8 @@ void Server::Impl::sweep() {
   closed_.clear();
   const auto now = loop::monotonicNow();
   for (std::size_t i = 0; i < connections_.size(); ++i) {
+    if (!connections_[i]) continue;
+    if (connections_[i]->state == State::Open) tendSocket(*connections_[i], now);
     if (connections_[i] && connections_[i]->deadline <= now) handleDeadline(*connections_[i]);
   }
   armAccept();
@@ -183,6 +185,15 @@ void Server::onDelivered(std::function<void(RequestId)> callback) { impl_->onDel
 void Server::onUndelivered(std::function<void(RequestId)> callback) { impl_->onUndelivered = std::move(callback); }
 std::expected<SocketAddress, std::string> Server::listen() { return impl_->listen(); }
 void Server::respond(RequestId request, Response response) { impl_->respond(request, std::move(response)); }
+void Server::onMessage(std::function<void(RequestId, std::string&&)> callback) {
+  impl_->onMessage = std::move(callback);
+}
+void Server::onSocketClosed(std::function<void(RequestId)> callback) { impl_->onSocketClosed = std::move(callback); }
+bool Server::accept(RequestId request) { return impl_->accept(request); }
+void Server::send(RequestId socket, std::string_view message) { impl_->send(socket, message); }
+void Server::closeSocket(RequestId socket, std::uint16_t code, std::string_view reason) {
+  impl_->closeSocket(socket, code, reason);
+}
 void Server::drain() { impl_->drain(); }
 Counters Server::counters() const { return impl_->counters; }
 

@@ -64,6 +64,8 @@ bool Server::Impl::step(Connection& connection) {
       return stepWait(connection);
     case State::Writing:
       return stepWrite(connection);
+    case State::Open:
+      return stepSocket(connection);
     case State::Lingering:
       return stepLinger(connection);
   }
@@ -96,22 +98,22 @@ bool Server::Impl::stepRead(Connection& connection) {
     arm(connection, result.outcome);
     return false;
   }
-  connection.in.append(scratch_.data(), result.count);
+  connection.in.append({scratch_.data(), result.count});
   return parse(connection);
 }
 
 bool Server::Impl::parse(Connection& connection) {
   if (connection.state == State::Idle) {
     // RFC 9112 §2.2: an empty line before a request is ignored.
-    const auto begin = connection.in.find_first_not_of("\r\n");
-    connection.in.erase(0, begin == std::string::npos ? connection.in.size() : begin);
+    const auto begin = connection.in.view().find_first_not_of("\r\n");
+    connection.in.take(begin == std::string_view::npos ? connection.in.size() : begin);
     if (connection.in.empty()) return true;
     connection.state = State::Reading;
     connection.reader = std::make_unique<RequestReader>(config_.limits.headerBytesMax, config_.limits.bodyBytesMax);
     setDeadline(connection, config_.limits.requestMax);
   }
   auto& reader = *connection.reader;
-  connection.in.erase(0, reader.feed(connection.in));
+  connection.in.take(reader.feed(connection.in.view()));
   if (reader.state() == RequestReader::State::Failed) {
     ++counters.badRequests;
     reject(connection, reader.failure());
@@ -127,12 +129,13 @@ void Server::Impl::dispatch(Connection& connection) {
   Request request = connection.reader->take();
   connection.keepAlive = connection.reader->keepAlive() && !draining_;
   connection.reader.reset();
-  connection.in.shrink_to_fit();
   connection.origin = request.header("Origin");
   connection.head = request.method == "HEAD";
   connection.deadline = TimePoint::max();
   request.remote = connection.remote;
   request.secure = connection.stream.secure();
+  connection.webSocketAccept = webSocketAccept(request).value_or("");
+  request.webSocket = !connection.webSocketAccept.empty();
   ++counters.requests;
   if (request.method == "OPTIONS") {
     startReply(connection, preflightReply(request));
@@ -152,7 +155,7 @@ bool Server::Impl::stepWait(Connection& connection) {
   const auto room = std::min(scratch_.size(), config_.limits.headerBytesMax - connection.in.size());
   const auto result = connection.stream.read(std::span(scratch_).first(room));
   if (result.outcome == Outcome::Done) {
-    connection.in.append(scratch_.data(), result.count);
+    connection.in.append({scratch_.data(), result.count});
     return true;
   }
   if (result.outcome == Outcome::Closed) {
@@ -177,7 +180,7 @@ void Server::Impl::respond(RequestId request, Response response) {
   if (connection.in.size() < config_.limits.headerBytesMax) {
     const auto result = connection.stream.read(std::span(scratch_).first(config_.limits.headerBytesMax));
     if (result.outcome == Outcome::Closed) return close(connection);
-    connection.in.append(scratch_.data(), result.count);
+    connection.in.append({scratch_.data(), result.count});
   }
   advance(connection);
 }
@@ -223,11 +226,15 @@ void Server::Impl::finishReply(Connection& connection) {
     connection.state = State::Idle;
     setDeadline(connection, config_.limits.idleMax);
   } else {
-    connection.stream.finish();
-    connection.state = State::Lingering;
-    setDeadline(connection, kLingerMax);
+    linger(connection);
   }
   if (const auto request = std::exchange(connection.request, 0); request != 0) onDelivered(RequestId{request});
+}
+
+void Server::Impl::linger(Connection& connection) {
+  connection.stream.finish();
+  connection.state = State::Lingering;
+  setDeadline(connection, kLingerMax);
 }
 
 bool Server::Impl::stepLinger(Connection& connection) {
@@ -241,7 +248,7 @@ bool Server::Impl::stepLinger(Connection& connection) {
   return false;
 }
 
-// The owner hears of a request it still has, or of a reply that was not written to its end.
+// The owner hears of a request it still has, of a reply that was not written to its end, or of its WebSocket.
 void Server::Impl::close(Connection& connection) {
   if (std::exchange(connection.closed, true)) return;
   boost::system::error_code ignored;
@@ -251,7 +258,10 @@ void Server::Impl::close(Connection& connection) {
   freeSlots_.push_back(connection.slot);
   const auto request = std::exchange(connection.request, 0);
   if (request == 0) return;
-  if (waiting_.erase(request) == 1) {
+  if (sockets_.erase(request) == 1) {
+    --counters.sockets;
+    onSocketClosed(RequestId{request});
+  } else if (waiting_.erase(request) == 1) {
     --counters.waiting;
     onClosed(RequestId{request});
   } else {

@@ -1,5 +1,5 @@
 // Inside of the HTTP server: server.cc accepts, sweeps and is the door; server_connection.cc moves one connection
-// through its states.
+// through its states; server_socket.cc is the state of a WebSocket.
 #pragma once
 #include <array>
 #include <boost/asio/steady_timer.hpp>
@@ -26,8 +26,13 @@ class Server::Impl {
 
   std::expected<SocketAddress, std::string> listen();
   void respond(RequestId request, Response response);
+  bool accept(RequestId request);
+  void send(RequestId socket, std::string_view message);
+  void closeSocket(RequestId socket, std::uint16_t code, std::string_view reason);
   void drain();
 
+  std::function<void(RequestId, std::string&&)> onMessage = [](RequestId, std::string&&) {};
+  std::function<void(RequestId)> onSocketClosed = [](RequestId) {};
   std::function<void(RequestId, Request&&)> onRequest = [](RequestId, Request&&) {};
   std::function<void(RequestId)> onClosed = [](RequestId) {};
   std::function<void(RequestId)> onDelivered = [](RequestId) {};
@@ -52,6 +57,13 @@ class Server::Impl {
   bool stepWait(Connection& connection);
   bool stepWrite(Connection& connection);
   bool stepLinger(Connection& connection);
+  bool stepSocket(Connection& connection);
+  bool writeSocket(Connection& connection);
+  void handleSocketEvent(Connection& connection, WebSocketReader::Event&& event);
+  void sayClose(Connection& connection, std::uint16_t code, std::string_view reason);
+  void endSocket(Connection& connection);
+  void tendSocket(Connection& connection, TimePoint now);
+  void linger(Connection& connection);
   bool parse(Connection& connection);
   void dispatch(Connection& connection);
   void startReply(Connection& connection, const Response& response);
@@ -72,6 +84,7 @@ class Server::Impl {
   std::vector<std::uint32_t> freeSlots_;
   std::vector<std::unique_ptr<Connection>> closed_;         // until no function of ours can hold them any more
   std::unordered_map<std::uint64_t, Connection*> waiting_;  // by request
+  std::unordered_map<std::uint64_t, Connection*> sockets_;  // by the request that opened it
   std::uint64_t lastRequest_ = 0, lastSerial_ = 0;
   std::time_t dateSeconds_ = 0;
   std::string date_;

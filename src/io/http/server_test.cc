@@ -3,116 +3,15 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/ssl.h>
-#include <signal.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 
-#include <boost/asio/io_context.hpp>
 #include <cstdio>
-#include <filesystem>
 #include <fstream>
 
-#include "io/loop/file_descriptor.h"
-#include "io/loop/socket_address.h"
+#include "io/http/server_fixture.h"
 
 namespace crosspoint::http {
 namespace {
-
-const std::string kGet = "GET /now HTTP/1.1\r\nHost: a\r\n\r\n";
-const std::string kWait = "GET /wait?id=1 HTTP/1.1\r\nHost: a\r\n\r\n";
-
-class Client {
- public:
-  explicit Client(const SocketAddress& server) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    loop::KernelAddress kernel{};
-    const auto size = loop::toKernel(server, kernel);
-    EXPECT_EQ(::connect(fd_.get(), &kernel.any, size), 0);
-  }
-  void send(std::string_view text) {
-    EXPECT_EQ(::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
-  }
-  // Appends what has arrived to `received`.
-  void poll() {
-    char buffer[65536];
-    for (;;) {
-      const auto count = ::recv(fd_.get(), buffer, sizeof buffer, MSG_DONTWAIT);
-      if (count < 0) return;
-      if (count == 0) {
-        ended = true;
-        return;
-      }
-      received.append(buffer, static_cast<std::size_t>(count));
-    }
-  }
-  void abort() {  // with a reset
-    const linger hard{.l_onoff = 1, .l_linger = 0};
-    ::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
-    fd_.reset();
-  }
-  void close() { fd_.reset(); }
-  int fd() const { return fd_.get(); }
-
-  std::string received;
-  bool ended = false;
-
- private:
-  loop::FileDescriptor fd_;
-};
-
-// A server whose owner answers "/now" at once with the request's body, and keeps everything else.
-class ServerFixture : public testing::Test {
- public:
-  void start(Config config = {}) {
-    config.bind = *SocketAddress::parse("127.0.0.1:0");
-    server.emplace(context, std::move(config));
-    server->onRequest([this](RequestId id, Request&& request) {
-      if (request.path == "/now") {
-        server->respond(id, {.body = "<" + request.body + ">"});
-      } else {
-        kept.push_back(id);
-      }
-      if (keepRequests) requests.push_back(std::move(request));
-    });
-    server->onClosed([this](RequestId id) { closed.push_back(id); });
-    server->onDelivered([this](RequestId id) { delivered.push_back(id); });
-    server->onUndelivered([this](RequestId id) { undelivered.push_back(id); });
-    const auto listening = server->listen();
-    ASSERT_TRUE(listening) << listening.error();
-    address = *listening;
-  }
-  void runUntil(const std::function<bool()>& reached) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (!reached()) {
-      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "nothing happened";
-      context.restart();
-      context.run_one_for(std::chrono::milliseconds(100));
-    }
-  }
-  // Until the client has `text`, and everything before it.
-  void expectReceived(Client& client, std::string_view text) {
-    runUntil([&] {
-      client.poll();
-      return client.received.find(text) != std::string::npos;
-    });
-  }
-  void expectEnd(Client& client) {
-    runUntil([&] {
-      client.poll();
-      return client.ended;
-    });
-  }
-
-  boost::asio::io_context context;
-  std::optional<Server> server;
-  SocketAddress address;
-  std::vector<Request> requests;
-  bool keepRequests = true;
-  std::vector<RequestId> kept, closed, delivered, undelivered;
-};
 
 TEST_F(ServerFixture, AnswersAndKeepsTheConnection) {
   start();
@@ -157,6 +56,31 @@ TEST_F(ServerFixture, PipelinedRequestsAreAnsweredInOrder) {
     at = client.received.find("<" + std::to_string(100 + i) + ">", at);
     ASSERT_NE(at, std::string::npos);
   }
+}
+
+TEST_F(ServerFixture, ManyPipelinedRequestsCostNoMoreEachThanFew) {
+  start();
+  keepRequests = false;
+  const auto secondsFor = [&](int count) {
+    Client client(address);
+    std::string all;
+    for (int i = 0; i < count; ++i) all += kGet;
+    all += "GET /now?last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    const auto begin = std::chrono::steady_clock::now();
+    std::string_view rest = all;
+    runUntil([&] {
+      client.poll();
+      client.received.clear();
+      const auto sent = ::send(client.fd(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+      if (sent > 0) rest.remove_prefix(static_cast<std::size_t>(sent));
+      return client.ended;
+    });
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / count;
+  };
+  secondsFor(1'000);
+  const double few = secondsFor(1'000), many = secondsFor(30'000);
+  EXPECT_LT(many, 4 * few);
+  EXPECT_EQ(server->counters().requests, 32'003U);
 }
 
 TEST_F(ServerFixture, WhatIsPipelinedBehindAHangingGetWaitsForItsReply) {
@@ -405,12 +329,6 @@ TEST_F(ServerFixture, TheServerMayGoWhileClientsWait) {
 }
 
 // Resident memory of this process in bytes.
-std::size_t residentBytes() {
-  std::size_t pages = 0, resident = 0;
-  std::ifstream("/proc/self/statm") >> pages >> resident;
-  return resident * 4096;
-}
-
 TEST_F(ServerFixture, AWaitingClientTakesLessThan8Kilobytes) {
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
@@ -436,76 +354,6 @@ TEST_F(ServerFixture, AWaitingClientTakesLessThan8Kilobytes) {
 #endif
   for (const auto id : kept) server->respond(id, {.body = "done"});
   EXPECT_EQ(delivered.size(), kClients);
-}
-
-// ---- TLS ----
-
-// A certificate of its own in two files.
-struct TemporaryCertificate {
-  TemporaryCertificate() {
-    std::string name = (std::filesystem::temp_directory_path() / "crosspoint-tls-XXXXXX").string();
-    folder = ::mkdtemp(name.data());
-    EVP_PKEY* key = EVP_EC_gen("P-256");
-    X509* certificate = X509_new();
-    X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
-    X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
-    X509_set_pubkey(certificate, key);
-    X509_sign(certificate, key, EVP_sha256());
-    FILE* file = std::fopen((folder / "cert.pem").c_str(), "w");
-    PEM_write_X509(file, certificate);
-    std::fclose(file);
-    file = std::fopen((folder / "key.pem").c_str(), "w");
-    PEM_write_PrivateKey(file, key, nullptr, nullptr, 0, nullptr, nullptr);
-    std::fclose(file);
-    X509_free(certificate);
-    EVP_PKEY_free(key);
-  }
-  ~TemporaryCertificate() { std::filesystem::remove_all(folder); }
-  TlsConfig config() const { return {(folder / "cert.pem").string(), (folder / "key.pem").string()}; }
-  std::filesystem::path folder;
-};
-
-TEST_F(ServerFixture, SpeaksTlsAndNoticesAClientThatGoes) {
-  ::signal(SIGPIPE, SIG_IGN);
-  TemporaryCertificate certificate;
-  start({.tls = certificate.config()});
-  Client client(address);
-  SSL_CTX* context_ = SSL_CTX_new(TLS_client_method());
-  SSL* ssl = SSL_new(context_);
-  SSL_set_fd(ssl, client.fd());
-  SSL_set_connect_state(ssl);
-  ::fcntl(client.fd(), F_SETFL, O_NONBLOCK);
-  runUntil([&] { return SSL_do_handshake(ssl) == 1; });
-  SSL_write(ssl, kGet.data(), static_cast<int>(kGet.size()));
-  char buffer[4096];
-  int count = 0;
-  runUntil([&] { return (count = SSL_read(ssl, buffer, sizeof buffer)) > 0; });
-  EXPECT_TRUE(std::string_view(buffer, static_cast<std::size_t>(count)).ends_with("<>"));
-  EXPECT_TRUE(requests[0].secure);
-  SSL_write(ssl, kWait.data(), static_cast<int>(kWait.size()));
-  runUntil([&] { return kept.size() == 1; });
-  SSL_shutdown(ssl);
-  client.close();
-  runUntil([&] { return closed.size() == 1; });
-  SSL_free(ssl);
-  SSL_CTX_free(context_);
-}
-
-TEST_F(ServerFixture, PlainHttpOnTheTlsPortIsClosed) {
-  TemporaryCertificate certificate;
-  start({.tls = certificate.config()});
-  Client client(address);
-  client.send(kGet);
-  expectEnd(client);
-  EXPECT_TRUE(requests.empty());
-}
-
-TEST_F(ServerFixture, ACertificateThatCannotBeReadIsAClearError) {
-  Server broken(context,
-                {.bind = *SocketAddress::parse("127.0.0.1:0"), .tls = TlsConfig{"/none/cert.pem", "/none/key.pem"}});
-  const auto listening = broken.listen();
-  ASSERT_FALSE(listening);
-  EXPECT_NE(listening.error().find("/none/cert.pem"), std::string::npos);
 }
 
 }  // namespace

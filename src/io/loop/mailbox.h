@@ -25,10 +25,11 @@ class Mailbox {
   // Throws std::system_error when the process has no file descriptor left.
   explicit Mailbox(std::size_t capacity) : capacity_(capacity) {}
 
-  // Any thread. False if the mailbox is full: `value` is then untouched, the loss is counted.
-  bool post(T&& value) {
+  // Any thread. False if the mailbox is full, but for `keepFree` places that are for others: `value` is then untouched,
+  // the loss is counted.
+  bool post(T&& value, std::size_t keepFree = 0) {
     std::lock_guard lock(mutex_);
-    if (waiting_.size() >= capacity_) {
+    if (waiting_.size() + keepFree >= capacity_) {
       refused_.fetch_add(1, std::memory_order_relaxed);
       return false;
     }

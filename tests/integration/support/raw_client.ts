@@ -15,7 +15,7 @@ export class RawClient {
   ) {}
 
   static request(gateway: Gateway, path: string, body?: string): Promise<Reply> {
-    const headers = { 'Content-Type': 'application/x-www-form-urlencoded; charset=UTF-8', Origin: 'http://pages.example' };
+    const headers = { 'Content-Type': 'application/x-www-form-urlencoded; charset=UTF-8', Origin: 'http://localhost:8000' };
     const asked = fetch(`${gateway.url}${path}`, body === undefined ? { headers } : { method: 'POST', body, headers }).then(async (reply) => ({
       status: reply.status,
       body: await reply.text(),
