@@ -283,7 +283,10 @@ void Bridge::Impl::drainRoap(TimePoint now, Session& session, const std::string&
     } else if (call == nullptr) {
       continue;
     } else if (auto* answer = std::get_if<roap::Session::AnswerReceived>(&*output)) {
-      call->handlePageAnswer(now, answer->content);
+      if (answer->moreComing)
+        call->handlePageProvisionalAnswer(now, answer->content);
+      else
+        call->handlePageAnswer(now, answer->content);
     } else if (std::holds_alternative<roap::Session::OfferFailed>(*output)) {
       call->handlePageOfferFailed(now);
     } else if (std::holds_alternative<roap::Session::OfferPossible>(*output)) {
@@ -397,6 +400,7 @@ void Bridge::Impl::settle(TimePoint now) {
 
 void Bridge::Impl::settle(TimePoint now, Call& call) {
   if (Session* session = call.session()) drainRoap(now, *session, call.peerName());
+  call.promptPage(now);
   if (const auto id = call.sipCall()) bySip_[*id] = call.slot();
   claimSockets(call);
   if (call.ended())

@@ -81,6 +81,16 @@ struct BridgeWorld : DatagramSink, PageDoor, PhoneDoor {
     made.poll();
     return made;
   }
+  // A page with our own client.
+  Page& ourPage(std::string user) {
+    Page& made = page(std::move(user));
+    made.provisional = made.counts = true;
+    made.signIn();
+    run(100ms);
+    made.poll();
+    run(10ms);
+    return made;
+  }
   Phone& phone(std::string user) {
     bridge();
     phones_.push_back(
@@ -174,9 +184,11 @@ struct BridgeWorld : DatagramSink, PageDoor, PhoneDoor {
   std::function<bool(const std::string& from, const sip::SendRequest&)> intercept;
   int registerStatus = 200;
   std::vector<sip::SendRequest> registers, sentByBridge;
-  void respond(const sip::SendRequest& sent, int status, std::string reason = {}, std::string sdp = {}) {
-    deliver(kGateway,
-            sip::ResponseReceived{sent.id, responseTo(sent.request, status, std::move(reason), std::move(sdp))});
+  void respond(const sip::SendRequest& sent, int status, std::string reason = {}, std::string sdp = {},
+               std::string tag = "server") {
+    auto response = responseTo(sent.request, status, std::move(reason), std::move(sdp));
+    if (sent.request.to.tag.empty()) response.to.tag = std::move(tag);  // a fork has its own
+    deliver(kGateway, sip::ResponseReceived{sent.id, std::move(response)});
   }
   void fail(const sip::SendRequest& sent) { deliver(kGateway, sip::TransactionFailed{sent.id}); }
   // What the bridge sent, by method; the last one.
@@ -215,11 +227,13 @@ struct BridgeWorld : DatagramSink, PageDoor, PhoneDoor {
   }
   std::vector<sip::Response> responses;  // of everybody
   bool dropAcks = false;
-  // A NOTIFY in the dialog of the phone's last call to the bridge.
+  // A NOTIFY in the dialog of the phone's last call to the bridge, answered or not.
   void notify(const Phone& from, std::string event) {
-    const auto answer = std::ranges::find_if(responses.rbegin(), responses.rend(), [](const sip::Response& response) {
-      return response.method == sip::Method::Invite && response.status == 200;
-    });
+    const auto answer =
+        std::ranges::find_if(responses.rbegin(), responses.rend(), [this](const sip::Response& response) {
+          const bool ofBridge = !response.contacts.empty() && response.contacts[0].uri.host == config.sipContactHost;
+          return ofBridge && response.method == sip::Method::Invite && response.status >= 180 && response.status <= 200;
+        });
     ASSERT_NE(answer, responses.rend());
     sip::Request request;
     request.method = sip::Method::Notify;
@@ -242,8 +256,11 @@ struct BridgeWorld : DatagramSink, PageDoor, PhoneDoor {
     sendDatagram(source, to, bytes);
   }
   void sendDatagram(const SocketAddress& from, const SocketAddress& to, Bytes bytes) override {
+    if (watch) watch(from, to, bytes);
     after(5ms, [this, from, to, copy = ByteVector(bytes.begin(), bytes.end())] { carry(from, to, copy); });
   }
+
+  std::function<void(const SocketAddress& from, const SocketAddress& to, Bytes)> watch;
 
   // ---- HTTP ----
 

@@ -27,6 +27,7 @@ IceCredentials BrowserLeg::makeCredentials() const {
 
 BrowserLeg::BrowserLeg(const Config& config, const Dependencies& dependencies, bool weOffer, TimePoint now)
     : dependencies_(dependencies),
+      newPeerConnections_(config.newPeerConnections),
       peer_(peerConfig(config, dependencies, weOffer, makeCredentials()), dependencies.random, now),
       sessionId_(dependencies.random.next<std::uint32_t>()) {}
 
@@ -49,6 +50,10 @@ std::expected<call::Media, std::string> BrowserLeg::read(TimePoint now, bool off
   peer::RemoteParameters remote{.ice = *transport->ice,
                                 .fingerprints = transport->fingerprints,
                                 .setup = transport->setup.value_or(offer ? DtlsSetup::ActPass : DtlsSetup::Active)};
+  if (remote_ && !newPeerConnections_) {
+    remote.fingerprints = remote_->fingerprints;
+    remote.setup = remote_->setup;
+  }
   // RFC 8445 §9: an offer with other credentials restarts ICE, and the answer has to have new ones too.
   if (offer && remote_ && remote_->ice != remote.ice) peer_.restartIce(now, makeCredentials());
   if (remote_ != remote) {

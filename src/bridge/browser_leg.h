@@ -29,7 +29,8 @@ class BrowserLeg {
   BrowserLeg(const Config& config, const Dependencies& dependencies, bool weOffer, TimePoint now);
 
   // The page's description and the candidates that came beside it ("candidate:…" or "a=candidate:…"). A description
-  // with new ICE credentials restarts ICE; one with a new fingerprint begins a new DTLS session. An error is one
+  // with new ICE credentials restarts ICE; one with a new fingerprint begins a new DTLS session, unless the
+  // configuration expects a page to keep its peer connection: then the first one's is the call's. An error is one
   // sentence.
   std::expected<call::Media, std::string> read(TimePoint now, bool offer, std::string_view text,
                                                std::span<const std::string> candidates);
@@ -44,6 +45,7 @@ class BrowserLeg {
   IceCredentials makeCredentials() const;
 
   const Dependencies& dependencies_;
+  const bool newPeerConnections_;
   peer::Peer peer_;
   Sections sections_{Sections::Further::SameStream};
   Sections sectionsBefore_{Sections::Further::SameStream};  // the last offer

@@ -10,10 +10,12 @@ namespace {
 
 constexpr Duration kUpdateMax = std::chrono::seconds(40);  // for the answer to a later offer
 
-call::Machine::Config machineConfig(const Config& config, Call::Kind kind) {
+call::Machine::Config machineConfig(const Config& config, Call::Kind kind, const Session& session) {
   using enum call::LegKind;
-  call::Machine::Config result{
-      .earlyAnswer = config.earlyMedia, .answerMax = config.noAnswerMax, .updateMax = kUpdateMax};
+  call::Machine::Config result{.earlyAnswer = config.earlyMedia,
+                               .provisionalAnswer = session.roap.provisionalAnswers(),
+                               .answerMax = config.noAnswerMax,
+                               .updateMax = kUpdateMax};
   result.caller = kind == Call::Kind::SipToPage ? Sip : Browser;
   result.callee = kind == Call::Kind::SipToPage ? Browser : kind == Call::Kind::PageToSelf ? Mirror : Sip;
   return result;
@@ -32,7 +34,7 @@ Call::Call(const Shared& shared, CallSlot slot, Kind kind, Session& session, std
       subject_("call=" + shared.dependencies.random.alphanumeric(8) + " page=" + session.user + " peer=" + peerName_),
       browser_(kind == Kind::SipToPage ? call::Side::Callee : call::Side::Caller),
       startedAt_(now),
-      machine_(machineConfig(shared.config, kind)),
+      machine_(machineConfig(shared.config, kind, session)),
       browserLeg_(shared.config, shared.dependencies, kind == Kind::SipToPage, now),
       sipLeg_(shared.dependencies.ports, shared.dependencies.random),
       media_(kind == Kind::PageToSelf ? MediaPath::Shape::Mirror : MediaPath::Shape::PageToSip, browserLeg_.peer(),
@@ -77,7 +79,8 @@ void Call::carryOut(TimePoint now, call::Machine::SendRinging& ringing) {
 
 void Call::carryOut(TimePoint now, call::Machine::SendAnswer& answer) {
   if (answer.to != browser_) return answerToSip(now, answer.media);
-  if (session_ != nullptr) session_->roap.answer(now, {.sdp = writeToPage(now, false, answer.media)});
+  if (session_ != nullptr)
+    session_->roap.answer(now, {.sdp = writeToPage(now, false, answer.media)}, answer.provisional);
 }
 
 void Call::carryOut(TimePoint now, call::Machine::RefuseOffer& refusal) {
@@ -87,7 +90,7 @@ void Call::carryOut(TimePoint now, call::Machine::RefuseOffer& refusal) {
     refuseToSip(now, refusal.sipStatus);
 }
 
-void Call::carryOut(TimePoint, call::Machine::AskForOffer&) { tellPage("INVITE"); }
+void Call::carryOut(TimePoint, call::Machine::AskForOffer&) { prompt("INVITE"); }
 
 void Call::carryOut(TimePoint now, call::Machine::RoutesChanged&) {
   for (std::size_t i = 0; i < call::kStreams && kind_ != Kind::PageToSelf; ++i) {
@@ -196,7 +199,7 @@ void Call::handleTimeout(TimePoint now) {
 std::optional<TimePoint> Call::nextTimeout() const {
   if (ended_) return std::nullopt;
   auto next = earlier(browserLeg_.peer().nextTimeout(), media_.nextTimeout());
-  next = earlier(next, machine_.nextTimeout());
+  next = earlier(next, earlier(machine_.nextTimeout(), prompts_.nextTimeout()));
   if (mediaLostAt_) next = earlier(next, *mediaLostAt_ + kMediaLostMax);
   return next;
 }

@@ -16,6 +16,7 @@
 #include "bridge/bridge.h"
 #include "bridge/browser_leg.h"
 #include "bridge/media_path.h"
+#include "bridge/page_prompts.h"
 #include "bridge/page_queue.h"
 #include "bridge/sip_leg.h"
 #include "core/call/machine.h"
@@ -56,8 +57,12 @@ class Call {
   // What the session's ROAP engine says.
   void handlePageOffer(TimePoint now, const roap::Content&);
   void handlePageAnswer(TimePoint now, const roap::Content&);
+  // The page is not called yet, but its transport can be made ready while it rings.
+  void handlePageProvisionalAnswer(TimePoint now, const roap::Content&);
   void handlePageOfferFailed(TimePoint now);
   void handleOfferPossible(TimePoint now);
+  // After every event: tells the page what it was too busy for.
+  void promptPage(TimePoint now);
   void hangUpByPage(TimePoint now);
   void sendInfo(TimePoint now, std::string contentType, std::string body);
   // The session has ended; the page is not told anything any more.
@@ -114,6 +119,8 @@ class Call {
   void carryOut(TimePoint now, call::Machine::Ended&);
   void offerToSip(TimePoint now, const call::Media&);
   void handleSipInfo(const sip::InfoReceived&);
+  // EVENT-TALK and the like: now to a page that rings, else as soon as it can act on it.
+  void prompt(std::string body);
   void tellPage(std::string body, PageQueue::Kind kind = PageQueue::Kind::Signalling);
   void tellStatistics(TimePoint now);
   void inviteSip(TimePoint now, std::string sdp);
@@ -151,6 +158,7 @@ class Call {
   bool answered_ = false;        // once
   bool ended_ = false;
   std::optional<TimePoint> mediaLostAt_;
+  PagePrompts prompts_;
 };
 
 }  // namespace crosspoint::bridge

@@ -31,6 +31,7 @@ bool Call::takesOfferTo(std::string_view to) const {
 }
 
 void Call::handlePageOffer(TimePoint now, const roap::Content& content) {
+  prompts_.handleOffer();
   const auto media = browserLeg_.read(now, true, content.sdp, candidateLines(content));
   drainPeer(now);
   if (!media) {
@@ -63,6 +64,14 @@ void Call::handlePageAnswer(TimePoint now, const roap::Content& content) {
   }
   machine_.handleAnswer(now, browser_, *media);
   run(now);
+}
+
+void Call::handlePageProvisionalAnswer(TimePoint now, const roap::Content& content) {
+  const auto media = browserLeg_.read(now, false, content.sdp, candidateLines(content));
+  drainPeer(now);
+  if (media) return;
+  ++shared_.counters.badMessages;
+  log(LogLevel::Warning, "the page's provisional answer cannot be used: " + media.error());
 }
 
 void Call::handlePageOfferFailed(TimePoint now) {
@@ -115,6 +124,22 @@ std::string Call::writeToPage(TimePoint now, bool offer, const call::Media& medi
   std::array<SentStream, call::kStreams> sent;
   for (std::size_t i = 0; i < sent.size(); ++i) sent[i] = {media_.ssrcToPage(i), media_.cname()};
   return browserLeg_.write(now, offer, media, sent);
+}
+
+void Call::prompt(std::string body) {
+  const bool rings =
+      machine_.state() == call::State::New || (kind_ == Kind::SipToPage && machine_.state() == call::State::Offered);
+  if (rings)
+    tellPage(std::move(body));
+  else
+    prompts_.ask(std::move(body));
+}
+
+void Call::promptPage(TimePoint now) {
+  if (session_ == nullptr || ended_) return;
+  if (auto body = prompts_.take(now, session_->roap.state() == roap::Session::State::Stable)) {
+    tellPage(std::move(*body));
+  }
 }
 
 void Call::tellPage(std::string body, PageQueue::Kind kind) {

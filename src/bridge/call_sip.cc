@@ -31,9 +31,11 @@ void Call::handle(TimePoint now, const sip::Event& event) {
   if (const auto* ringing = std::get_if<sip::Ringing>(&event)) {
     if (ringing->status >= 180) machine_.handleProgress(now, std::nullopt);
   } else if (const auto* early = std::get_if<sip::EarlyMedia>(&event)) {
+    media_.followBranch(now, early->branch);
     handleSipMedia(now, early->sdp, false);
   } else if (const auto* answered = std::get_if<sip::Answered>(&event)) {
     sipEstablished_ = true;
+    media_.followBranch(now, answered->branch);
     handleSipMedia(now, answered->sdp, true);
   } else if (const auto* confirmed = std::get_if<sip::Confirmed>(&event)) {
     if (confirmed->sdp) handleSipMedia(now, confirmed->sdp, true);
@@ -50,8 +52,8 @@ void Call::handle(TimePoint now, const sip::Event& event) {
   } else if (const auto* info = std::get_if<sip::InfoReceived>(&event)) {
     handleSipInfo(*info);
   } else if (const auto* notify = std::get_if<sip::NotifyReceived>(&event)) {
-    if (notify->event == "talk") tellPage("EVENT-TALK");
-    if (notify->event == "hold") tellPage("EVENT-HOLD");
+    if (notify->event == "talk") prompt("EVENT-TALK");
+    if (notify->event == "hold") prompt("EVENT-HOLD");
   } else if (const auto* gone = std::get_if<sip::Ended>(&event)) {
     sipCall_.reset();
     machine_.handleEnd(sipSide(), reasonFromSip(*gone, kind_ == Kind::PageToSip));

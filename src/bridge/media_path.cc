@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "core/rtp/classify.h"
 
@@ -105,6 +106,22 @@ void MediaPath::setSipEnd(std::size_t index, const std::optional<SipEnd>& end) {
   stream.sipSsrc.reset();
 }
 
+void MediaPath::followBranch(TimePoint now, std::uint32_t branch) {
+  const auto left = std::exchange(branch_, branch);
+  if (!left || left == branch) return;
+  stragglersUntil_ = now + kStragglersMax;
+  for (Stream& stream : streams_) {
+    std::erase_if(stream.left, [&](const LeftSource& source) { return source.branch == branch; });
+    stream.toPage.expectSwitch();
+    if (!stream.end || !stream.sipSsrc) continue;
+    if (stream.left.size() == kLeftSourcesMax) stream.left.erase(stream.left.begin());
+    stream.left.push_back({*left, *stream.sipSsrc});
+    stream.target = stream.end->rtp;
+    stream.rtcpTarget = stream.end->rtcp;
+    stream.sipSsrc.reset();
+  }
+}
+
 void MediaPath::handleBrowserRtp(TimePoint now, Datagram& datagram) {
   ++counters_.packetsFromBrowser;
   const auto view = rtp::PacketView::parse(datagram.bytes());
@@ -187,13 +204,18 @@ void MediaPath::convertDigit(const Format& format, MutableBytes packet) {
   storeBigEndian(duration, static_cast<std::uint16_t>(std::min<std::uint64_t>(converted, 0xffff)));
 }
 
+bool MediaPath::straggles(TimePoint now, const Stream& stream, std::uint32_t ssrc) const {
+  return now < stragglersUntil_ && std::ranges::find(stream.left, ssrc, &LeftSource::ssrc) != stream.left.end();
+}
+
 // The announced address always; another source only while nothing has come yet (symmetric RTP behind NAT) or with the
 // SSRC of what was accepted last (the far end moved). So a stranger who was quicker than the far end loses the stream
 // to it.
-bool MediaPath::latch(Stream& stream, const Datagram& datagram, std::uint32_t ssrc) {
+bool MediaPath::latch(TimePoint now, Stream& stream, const Datagram& datagram, std::uint32_t ssrc) {
   if (datagram.remote != stream.target) [[unlikely]] {
     const bool announced = datagram.remote == stream.end->rtp;
-    if (!announced && stream.sipSsrc && *stream.sipSsrc != ssrc) return false;
+    if (!announced && stream.sipSsrc.value_or(ssrc) != ssrc) return false;
+    if (!announced && !stream.sipSsrc && straggles(now, stream, ssrc)) return false;
     stream.target = datagram.remote;
     stream.rtcpTarget = stream.end->rtcp;
     if (!announced) stream.rtcpTarget = {datagram.remote.ip, static_cast<std::uint16_t>(datagram.remote.port + 1)};
@@ -228,7 +250,7 @@ void MediaPath::handleSip(TimePoint now, std::size_t index, Datagram& datagram) 
   ++counters_.packetsFromSip;
   const auto view = rtp::PacketView::parse(datagram.bytes());
   const Format format = view ? stream.fromSip[view->payloadType()] : Format{};
-  if (format.outgoing == kNotNegotiated || !latch(stream, datagram, view->ssrc())) {
+  if (format.outgoing == kNotNegotiated || !latch(now, stream, datagram, view->ssrc())) {
     ++counters_.packetsDropped;
     return;
   }

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "base/datagram.h"
 #include "base/random.h"
@@ -43,6 +44,9 @@ class MediaPath {
   // From now on (or, with nothing, no longer) the stream goes through these ports. A changed address starts latching
   // anew.
   void setSipEnd(std::size_t stream, const std::optional<SipEnd>& end);
+  // The early dialog that is listened to now, or that has answered (RFC 3261 §12.1). Stragglers of the one before
+  // cannot take the stream over while nothing has come of this one.
+  void followBranch(TimePoint now, std::uint32_t branch);
   bool hasSipEnd(std::size_t stream) const { return streams_[stream].end.has_value(); }
 
   // A datagram on one of the peer's sockets: already decrypted RTP or RTCP.
@@ -76,11 +80,18 @@ class MediaPath {
   };
   using Formats = std::array<Format, 128>;
 
+  struct LeftSource {  // of a branch that was followed before
+    std::uint32_t branch = 0, ssrc = 0;
+  };
+  static constexpr std::size_t kLeftSourcesMax = 8;
+  static constexpr Duration kStragglersMax = std::chrono::seconds(5);  // then a branch that was left has been ended
+
   struct Stream {
     rtp::Rewriter toSip, toPage;
     std::optional<SipEnd> end;
     SocketAddress target, rtcpTarget;             // where we send now: announced, or latched
     std::optional<std::uint32_t> sipSsrc;         // of what was accepted last
+    std::vector<LeftSource> left;                 // the oldest makes room
     std::uint32_t toSipRate = 0, toPageRate = 0;  // Hz, of what was sent last
     Traffic received, sent;                       // from and to the page
     Sources sources;                              // of `received`
@@ -89,7 +100,8 @@ class MediaPath {
   };
 
   static void convertDigit(const Format&, MutableBytes packet);
-  bool latch(Stream&, const Datagram&, std::uint32_t ssrc);
+  bool straggles(TimePoint now, const Stream&, std::uint32_t ssrc) const;
+  bool latch(TimePoint now, Stream&, const Datagram&, std::uint32_t ssrc);
   bool latchRtcp(Stream&, const Datagram&);
   void sendToPage(TimePoint now, Stream&, Datagram&, MutableBytes packet, const Format&);
   void sendToSip(TimePoint now, Stream&, Datagram&, MutableBytes packet, const Format&);
@@ -111,6 +123,8 @@ class MediaPath {
   rtp::RtcpSession browserRtcp_;
   Formats fromPage_;
   TimePoint lastMediaAt_;
+  std::optional<std::uint32_t> branch_;  // followed
+  TimePoint stragglersUntil_;
 };
 
 }  // namespace crosspoint::bridge

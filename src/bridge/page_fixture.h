@@ -26,6 +26,15 @@ struct PageDoor {
   virtual void sendDatagram(const SocketAddress& from, const SocketAddress& to, Bytes) = 0;
 };
 
+// Of the first section of an OFFER or ANSWER.
+inline std::vector<std::string> codecNames(const roap::Message& message) {
+  std::vector<std::string> names;
+  const auto description = sdp::parse(message.sdp);
+  if (!description || description->sections.empty()) return names;
+  for (const auto& codec : description->sections[0].codecs) names.push_back(codec.name);
+  return names;
+}
+
 class Page {
  public:
   struct Received {
@@ -46,6 +55,7 @@ class Page {
     poll_ = door_.nextRequest();
     Wait wait{.request = *poll_, .ssid = ssid};
     if (counts) wait.acknowledged = lastSequence_, wait.features = "ack,progress";
+    if (provisional) wait.features += ",provisional";
     door_.request(std::move(wait));
   }
   void stopPolling() {
@@ -112,19 +122,32 @@ class Page {
                          .seq = message.seq}));
     return message;
   }
-  // Takes an OFFER of the gateway and answers it.
-  roap::Message answerOffer() {
+  // Takes an ANSWER that another one follows.
+  roap::Message takeProvisionalAnswer() {
+    auto message = take(roap::MessageType::Answer);
+    EXPECT_TRUE(message.moreComing) << user;
+    if (!message.sdp.empty()) applied(message.sdp);
+    return message;
+  }
+  // Takes an OFFER of the gateway and answers it, for good or for the time being: then answer() follows.
+  roap::Message answerOffer(bool moreComing = false) {
     auto message = take(roap::MessageType::Offer);
     if (message.sdp.empty()) return message;
     if (!rtc) connect(false);
     seq = message.seq.value_or(0);
     applied(message.sdp);
-    post(roap::fromPage({.type = roap::MessageType::Answer,
-                         .sdp = describe(false),
-                         .offererSessionId = message.offererSessionId,
-                         .answererSessionId = roap::SessionId::number(7),
-                         .seq = message.seq}));
+    answer(message, moreComing);
     return message;
+  }
+  std::string answer(const roap::Message& offer, bool moreComing = false) {
+    const std::string body = roap::fromPage({.type = roap::MessageType::Answer,
+                                             .sdp = describe(false),
+                                             .offererSessionId = offer.offererSessionId,
+                                             .answererSessionId = roap::SessionId::number(7),
+                                             .seq = offer.seq,
+                                             .moreComing = moreComing});
+    post(body);
+    return body;
   }
   void hangUp() {
     post("BYE");
@@ -194,7 +217,8 @@ class Page {
   std::vector<ByteVector> rtcpReceived;
   std::unique_ptr<peer::Peer> rtc;
 
-  bool counts = false;  // uses the ack extension
+  bool counts = false;       // uses the ack extension
+  bool provisional = false;  // understands moreComing
   bool polls = true;
   std::vector<Codec> codecs{kOpus, kG722, kPcmu, kPcma, kDigits};
   std::vector<Codec> videoCodecs{kVp8};

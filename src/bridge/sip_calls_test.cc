@@ -262,8 +262,10 @@ TEST_F(SipCallsTest, TalkAndHoldReachThePage) {
   Page& callee = signedIn("1001");
   Phone& caller = phone("2001");
   establish(caller, callee);
-  for (const char* event : {"talk", "hold"}) notify(caller, event);
-  run(500ms);
+  for (const char* event : {"talk", "hold"}) {
+    notify(caller, event);
+    run(3s);
+  }
   EXPECT_EQ(callee.list(), "EVENT-TALK EVENT-HOLD");
 }
 

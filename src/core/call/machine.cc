@@ -48,6 +48,11 @@ void number(std::array<std::vector<Codec>, kStreams>& known, std::size_t stream,
 
 }  // namespace
 
+Machine::Machine(const Config& config) : config_(config) {
+  config_.provisionalAnswer &= config.caller == LegKind::Browser && config.callee == LegKind::Sip;
+  config_.earlyAnswer &= !config_.provisionalAnswer;
+}
+
 void Machine::remember(Side side, const Media& media) {
   for (std::size_t i = 0; i < kStreams; ++i) {
     for (const auto& codec : media[i].codecs) {
@@ -154,6 +159,28 @@ void Machine::sendAnswer(Side to) {
   output(SendAnswer{to, leg.told});
 }
 
+// All that may come of the caller's offer; of a stream that the callee has said something about only what they share. A
+// stream is never refused before the answer is final: a browser would stop it for good.
+Media Machine::provisionalAnswer() const {
+  const Media& offered = described(Side::Caller);
+  Media answer;
+  for (std::size_t i = 0; i < kStreams; ++i) {
+    if (!offered[i].present()) continue;
+    answer[i].codecs = common(offered[i].codecs, described(Side::Callee)[i].codecs);
+    if (!answer[i].present()) answer[i].codecs = common(offered[i].codecs, offered[i].codecs);
+    answer[i].direction = reversed(offered[i].direction);
+  }
+  return answer;
+}
+
+void Machine::sendProvisionalAnswer() {
+  Media answer = provisionalAnswer();
+  if (provisionalAnswers_ == kProvisionalAnswersMax || answer == leg(Side::Caller).told) return;
+  ++provisionalAnswers_;
+  leg(Side::Caller).told = answer;
+  output(SendAnswer{Side::Caller, std::move(answer), true});
+}
+
 // What was agreed before its offer stands.
 void Machine::refuse(Side to, int sipStatus) {
   leg(to).owesAnswer = false;
@@ -183,8 +210,25 @@ void Machine::settle(TimePoint now) {
   output(RoutesChanged{});
 }
 
+// An UPDATE within an early dialog (RFC 3311 §5.2): answered from what the caller has said, as its answer will be.
+void Machine::handleEarlyOfferOfCallee(const Media& media) {
+  const Media before = described(Side::Callee);
+  describe(Side::Callee, media, nullptr);
+  Media answer = answerTo(Side::Callee);
+  if (!usable(answer)) {
+    leg(Side::Callee).described = before;
+    output(RefuseOffer{Side::Callee, 488});
+    return;
+  }
+  output(SendAnswer{Side::Callee, std::move(answer)});
+  if (config_.provisionalAnswer) sendProvisionalAnswer();
+  output(RoutesChanged{});
+}
+
 // Before the call is answered: the caller gives its offer up for another one. The callee hears of it after its answer.
 void Machine::handleEarlierOffer(Side from, const Media& media) {
+  const bool early = usable(described(Side::Callee));  // there is an early dialog with an answer in it
+  if (from == Side::Callee && kind(from) == LegKind::Sip && early) return handleEarlyOfferOfCallee(media);
   if (from != Side::Caller || kind(from) != LegKind::Browser) {
     output(RefuseOffer{from, 491});
     return;
@@ -193,7 +237,13 @@ void Machine::handleEarlierOffer(Side from, const Media& media) {
   describe(from, media, nullptr);
   if (!usable(described(from))) return end({Cause::NoCommonCodec, 488, std::string(kNoCodecOfOurs)});
   leg(from).owesAnswer = true;
-  if (state_ == State::Early && usable(answerTo(from))) sendAnswer(from);
+  if (config_.provisionalAnswer) {
+    leg(from).told = {};  // it has not been told anything about this offer
+    provisionalAnswers_ = 0;
+    sendProvisionalAnswer();
+  } else if (state_ == State::Early && usable(answerTo(from))) {
+    sendAnswer(from);
+  }
   output(RoutesChanged{});
 }
 
@@ -208,6 +258,7 @@ void Machine::handleOffer(TimePoint now, Side from, const Media& media) {
     state_ = State::Offered;
     answerDeadline_ = now + config_.answerMax;
     sendOffer(now, Side::Callee);
+    if (config_.provisionalAnswer) sendProvisionalAnswer();
     return;
   }
   if (state_ != State::Active) return handleEarlierOffer(from, media);
@@ -249,11 +300,16 @@ void Machine::handleOfferRequest(TimePoint now, Side from) {
 void Machine::handleProgress(TimePoint, const std::optional<Media>& earlyAnswer) {
   if (state_ != State::Offered && state_ != State::Early) return;
   output(SendRinging{Side::Caller});
-  if (!earlyAnswer || !config_.earlyAnswer) return;
-  state_ = State::Early;
+  if (!earlyAnswer) return;
   const Media told = leg(Side::Callee).told;
   describe(Side::Callee, *earlyAnswer, &told);
-  if (leg(Side::Caller).owesAnswer && usable(answerTo(Side::Caller))) sendAnswer(Side::Caller);
+  if (!config_.earlyAnswer && !config_.provisionalAnswer) return;
+  state_ = State::Early;
+  if (config_.provisionalAnswer) {
+    sendProvisionalAnswer();
+  } else if (leg(Side::Caller).owesAnswer && usable(answerTo(Side::Caller))) {
+    sendAnswer(Side::Caller);
+  }
   output(RoutesChanged{});
 }
 

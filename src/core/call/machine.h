@@ -16,6 +16,9 @@
 // sides stay as they were. A side that wants an offer itself (a re-INVITE without SDP) gets one that the page makes
 // anew, or soon the old one.
 //
+// A page that understands provisional answers gets one at once, with every codec that we pass on, so that its transport
+// is ready while it rings; it gets another when early media settles the codecs, and the final one with the answer.
+//
 // Sans-IO (style.md): handle…, then drain pollOutput(); handleTimeout() at nextTimeout().
 #pragma once
 #include <array>
@@ -66,7 +69,8 @@ class Machine {
   struct Config {
     LegKind caller = LegKind::Browser;
     LegKind callee = LegKind::Sip;
-    bool earlyAnswer = false;                          // the caller gets its answer with the callee's early media
+    bool earlyAnswer = false;        // the caller gets its answer with the callee's early media
+    bool provisionalAnswer = false;  // a page that calls SIP gets provisional ones before, and no early one
     Duration answerMax = std::chrono::seconds(180);    // from the first offer to the answer
     Duration updateMax = std::chrono::seconds(40);     // for the answer to a later offer; RFC 3261 timer B is 32 s
     Duration askedMax = std::chrono::seconds(15);      // for the page's answer that an offer of SIP waits for
@@ -83,6 +87,7 @@ class Machine {
   struct SendAnswer {
     Side to;
     Media media;
+    bool provisional = false;  // another one follows
   };
   struct RefuseOffer {
     Side to;
@@ -102,7 +107,10 @@ class Machine {
   using Output =
       std::variant<SendOffer, SendRinging, SendAnswer, RefuseOffer, AskForOffer, RoutesChanged, EndLeg, Ended>;
 
-  explicit Machine(const Config& config) : config_(config) {}
+  // A caller hears of this many changes by early media; after them its codecs wait for the answer.
+  static constexpr int kProvisionalAnswersMax = 8;
+
+  explicit Machine(const Config& config);
 
   // An offer of this side. The first one must be the caller's.
   void handleOffer(TimePoint now, Side from, const Media& media);
@@ -159,7 +167,10 @@ class Machine {
   bool canAnswerAlone(Side side) const;
   void sendOffer(TimePoint now, Side to);
   void sendAnswer(Side to);
+  Media provisionalAnswer() const;
+  void sendProvisionalAnswer();
   void refuse(Side to, int sipStatus);
+  void handleEarlyOfferOfCallee(const Media& media);
   void handleEarlierOffer(Side from, const Media& media);
   void settle(TimePoint now);
   void output(Output output) { outputs_.push_back(std::move(output)); }
@@ -168,6 +179,7 @@ class Machine {
   State state_ = State::New;
   std::array<Leg, 2> legs_;
   std::optional<TimePoint> answerDeadline_;  // of the call
+  int provisionalAnswers_ = 0;               // sent
   std::deque<Output> outputs_;
 };
 

@@ -1,57 +1,7 @@
-#include "core/call/machine.h"
+#include "core/call/machine_fixture.h"
 
-#include <gtest/gtest.h>
-
-namespace crosspoint::call {
+namespace crosspoint::call::test {
 namespace {
-
-const Codec kOpus{.payloadType = 111, .name = "opus", .clockRate = 48000, .channels = 2};
-const Codec kPcmu{.payloadType = 0, .name = "PCMU", .clockRate = 8000};
-const Codec kPcma{.payloadType = 8, .name = "PCMA", .clockRate = 8000};
-const Codec kG722{.payloadType = 9, .name = "G722", .clockRate = 8000};
-const Codec kDigits{.payloadType = 126, .name = "telephone-event", .clockRate = 8000};
-const Codec kVp8{.payloadType = 96, .name = "VP8", .clockRate = 90000, .feedback = {"nack", "nack pli", "goog-remb"}};
-
-Media audio(std::vector<Codec> codecs, Direction direction = Direction::SendRecv) {
-  return {Stream{std::move(codecs), direction}, Stream{}};
-}
-Media withVideo(Media media) {
-  media[1] = {{kVp8}, Direction::SendRecv};
-  return media;
-}
-
-// A page (caller unless said otherwise) and a SIP far end; what the machine puts out is kept by kind.
-struct MachineTest : testing::Test {
-  Machine::Config config;
-  std::unique_ptr<Machine> made;
-  TimePoint now{};
-  std::vector<Machine::Output> outputs;
-
-  Machine& machine() {
-    if (!made) made = std::make_unique<Machine>(config);
-    return *made;
-  }
-  template <typename T>
-  std::vector<T> take() {
-    while (auto output = machine().pollOutput()) outputs.push_back(std::move(*output));
-    std::vector<T> taken;
-    std::erase_if(outputs, [&](auto& output) {
-      if (auto* match = std::get_if<T>(&output)) {
-        taken.push_back(*match);
-        return true;
-      }
-      return false;
-    });
-    return taken;
-  }
-  void establish(Media offer = audio({kOpus, kPcmu, kDigits}), Media answer = audio({kPcmu, kDigits})) {
-    machine().handleOffer(now, Side::Caller, offer);
-    machine().handleAnswer(now, Side::Callee, answer);
-    ASSERT_EQ(machine().state(), State::Active);
-    take<Machine::SendOffer>();
-    outputs.clear();
-  }
-};
 
 using enum Direction;
 
@@ -223,42 +173,6 @@ TEST_F(MachineTest, DigitsBesideOpusHaveItsClockAtThePageWhateverThePhoneSpeaks)
   EXPECT_EQ(take<Machine::SendAnswer>()[0].media[0].codecs, (std::vector{kOpus, narrow}));
 }
 
-TEST_F(MachineTest, EarlyMediaIsAnAnswerOnlyWhereConfigured) {
-  machine().handleOffer(now, Side::Caller, audio({kPcmu}));
-  machine().handleProgress(now, audio({kPcmu}));
-  EXPECT_EQ(take<Machine::SendRinging>().size(), 1u);
-  EXPECT_TRUE(take<Machine::SendAnswer>().empty());
-
-  made.reset();
-  config.earlyAnswer = true;
-  machine().handleOffer(now, Side::Caller, audio({kPcmu}));
-  machine().handleProgress(now, audio({kPcmu}));
-  EXPECT_EQ(take<Machine::SendAnswer>().size(), 1u);
-  EXPECT_TRUE(machine().forwards(Side::Callee, 0));
-  machine().handleAnswer(now, Side::Callee, audio({kPcmu}));
-  EXPECT_TRUE(take<Machine::SendAnswer>().empty());  // exactly one ANSWER for an OFFER
-  EXPECT_EQ(machine().state(), State::Active);
-}
-
-TEST_F(MachineTest, AnOfferThatReplacesAnUnansweredOneGetsTheOneAnswer) {
-  machine().handleOffer(now, Side::Caller, audio({kOpus, kPcmu}));
-  machine().handleOffer(now, Side::Caller, audio({kOpus, kPcmu, kDigits}));
-  EXPECT_EQ(take<Machine::SendOffer>().size(), 1u);
-  EXPECT_TRUE(take<Machine::RefuseOffer>().empty());
-  machine().handleAnswer(now, Side::Callee, audio({kPcmu}));
-  EXPECT_EQ(take<Machine::SendAnswer>().size(), 1u);
-  EXPECT_EQ(machine().state(), State::Active);
-}
-
-TEST_F(MachineTest, AnOfferThatComesAfterTheEarlyAnswerIsAnsweredFromIt) {
-  config.earlyAnswer = true;
-  machine().handleOffer(now, Side::Caller, audio({kPcmu}));
-  machine().handleProgress(now, audio({kPcmu}));
-  take<Machine::SendAnswer>();
-  machine().handleOffer(now, Side::Caller, audio({kPcmu}));  // its ICE restart
-  EXPECT_EQ(take<Machine::SendAnswer>().size(), 1u);
-}
-
 TEST_F(MachineTest, ALaterOfferWithoutAnyCodecOfOursIsRefusedAndTheCallGoesOn) {
   for (const Side side : {Side::Caller, Side::Callee}) {
     made.reset();
@@ -398,4 +312,4 @@ TEST_F(MachineTest, ALegThatEndsEndsTheOtherOnce) {
 }
 
 }  // namespace
-}  // namespace crosspoint::call
+}  // namespace crosspoint::call::test
