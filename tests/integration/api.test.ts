@@ -1,6 +1,7 @@
 // The Grtc API in a real browser, against a real gateway: what the guide says of each method, exceptions and limits included.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { waitForSilence, waitForTone } from './support/browser';
+import { kFirefox, kGrtc } from './support/contenders';
 import { until } from './support/wait';
 import { WebParty } from './support/web_party';
 import { World } from './support/world';
@@ -8,11 +9,11 @@ import { World } from './support/world';
 const kLeft = 600;
 const kRight = 1_500;
 
-describe('the Grtc API', () => {
+describe.each([kGrtc, kFirefox])('the Grtc API, $browser', (contender) => {
   let world: World;
 
   beforeAll(async () => {
-    world = await World.start({ tones: [kLeft, kRight] });
+    world = await World.start({ tones: [kLeft, kRight], contenders: [contender, contender] });
   });
   afterEach(() => world?.clear());
   afterAll(() => world?.stop());
@@ -28,7 +29,7 @@ describe('the Grtc API', () => {
     const levels = await page.page.evaluate<number[]>(`['NONE', 'ERROR', 'NOTICE', 'INFO', 'DEBUG'].map((name) => Grtc['LOG_LEVEL_' + name])`);
     expect([...levels].sort((a, b) => a - b)).toEqual(levels);
     expect(new Set(levels).size).toBe(5);
-    expect(await page.evaluate('Grtc.getWebrtcDetectedBrowser()')).toBe('chrome');
+    expect(await page.evaluate('Grtc.getWebrtcDetectedBrowser()')).toBe(contender.browser === 'firefox' ? 'firefox' : 'chrome');
     expect(Number(await page.evaluate('Grtc.getWebrtcDetectedVersion()'))).toBeGreaterThan(100);
     expect(await page.evaluate('Grtc.isWebrtcSupported() && Grtc.isWebRTCSupported()')).toBe(true);
     await page.page.close();

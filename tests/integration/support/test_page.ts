@@ -42,8 +42,11 @@ export function firefoxPage(page: PuppeteerPage): TestPage {
     browser: 'firefox',
     evaluate: <T>(script: string | (() => T | Promise<T>)) => page.evaluate(script as string) as Promise<T>,
     click: (selector) => page.click(selector),
-    // Typed, as a user would: puppeteer has no other way that the page's scripts hear of.
-    fill: async (selector, value) => page.type(selector, value),
+    // Typed over what was there, as a user would: puppeteer has no other way that the page's scripts hear of.
+    fill: async (selector, value) => {
+      await page.click(selector, { count: 3 });
+      await page.type(selector, value);
+    },
     isVisible: (selector) => page.evaluate(shown(selector)) as Promise<boolean>,
     textOf: (selector) => page.evaluate(text(selector)) as Promise<string | null>,
     onDialog: (answer) => void page.on('dialog', (dialog) => void (answer(dialog.message()) ? dialog.accept() : dialog.dismiss())),

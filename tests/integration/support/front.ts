@@ -1,0 +1,86 @@
+// What stands between pages and the gateway in some tests, as a proxy would: it keeps what pages asked for, and can be cut. It knows
+// no WebSockets, so that pages have to poll.
+import { createServer, request as forward, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Gateway } from './gateway';
+
+export interface Asked {
+  readonly method: string;
+  readonly path: string; // with its query
+  readonly at: number; // ms since the epoch
+  readonly body: string;
+}
+
+export class Front {
+  readonly asked: Asked[] = [];
+  private refused: RegExp | undefined;
+  private readonly open = new Set<{ path: string; response: ServerResponse }>();
+
+  private constructor(
+    private readonly server: Server,
+    private readonly gateway: Gateway,
+  ) {
+    server.on('request', (request, response) => void this.pass(request, response));
+  }
+
+  static start(gateway: Gateway): Promise<Front> {
+    const server = createServer();
+    return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(new Front(server, gateway))));
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  /** Connections for these paths break, those under way too, until it is called without. */
+  refuse(paths?: RegExp): void {
+    this.refused = paths;
+    for (const { path, response } of this.open) if (paths?.test(path)) response.destroy();
+  }
+
+  /** What pages asked for at these paths. */
+  askedFor(path: RegExp): Asked[] {
+    return this.asked.filter((each) => path.test(each.path));
+  }
+
+  /** The bodies of the ROAP messages of this type, in order. */
+  sent(type: string): { sdp: string; Candidates: { candidate: string }[]; attacheddata?: unknown }[] {
+    const bodies = this.asked.filter(({ body }) => body.startsWith('RSMP ')).map(({ body }) => JSON.parse(body.slice(5)) as Record<string, unknown>);
+    return bodies.filter((body) => body['messageType'] === type) as never;
+  }
+
+  async stop(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+
+  private async pass(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = request.url ?? '/';
+    const chunks: Buffer[] = [];
+    try {
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+    } catch {
+      return; // the page has gone
+    }
+    const body = Buffer.concat(chunks);
+    this.asked.push({ method: request.method ?? 'GET', path, at: Date.now(), body: body.toString() });
+    if (this.refused?.test(path)) {
+      response.destroy();
+      return;
+    }
+    const entry = { path, response };
+    this.open.add(entry);
+    const { upgrade: _upgrade, connection: _connection, ...headers } = request.headers;
+    const onward = forward(`${this.gateway.url}${path}`, { method: request.method ?? 'GET', headers }, (reply) => {
+      response.writeHead(reply.statusCode ?? 502, reply.headers);
+      reply.on('error', () => response.destroy());
+      reply.pipe(response);
+    });
+    onward.on('error', () => response.destroy());
+    response.on('close', () => {
+      this.open.delete(entry);
+      onward.destroy();
+    });
+    onward.end(body);
+  }
+}
