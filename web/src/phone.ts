@@ -1,7 +1,7 @@
 // The phone behind the page: one Grtc.Client, one call at a time, and the state that the view draws.
 
-import type { Client, GatewayErrorInfo, MediaSession, ServerStats } from 'grtc';
-import { explainFailure, explainMediaFailure, explainSignInFailure } from './reasons.js';
+import type { Client, GatewayErrorInfo, MediaSession, ServerStats, TransferInfo } from 'grtc';
+import { explainFailure, explainMediaFailure, explainSignInFailure, explainTransferFailure } from './reasons.js';
 import { recentCalls, rememberCall, rememberName, type Address } from './settings.js';
 import { describeStats, kInitialState, type CallView, type Notice, type PhoneState } from './state.js';
 
@@ -19,6 +19,8 @@ export class Phone {
   /** What to do once the devices are there. */
   #afterMedia: (() => void) | null = null;
   #failure: GatewayErrorInfo | null = null;
+  #transferTarget = '';
+  #transferred = false;
   #statsTimer: number | undefined;
   #lastStats: ServerStats | null = null;
   #connectionTimer: number | undefined;
@@ -137,6 +139,20 @@ export class Phone {
     }
   }
 
+  /** Connects the far end with someone else; the call ends here once that has worked. */
+  transfer(to: string): void {
+    const session = this.#session;
+    if (session === null) return;
+    try {
+      session.transferCall(to);
+    } catch (error) {
+      this.#notify('error', error instanceof Error ? error.message : String(error));
+      return;
+    }
+    this.#transferTarget = to;
+    this.#changeCall({ transferring: true });
+  }
+
   sendDigit(digit: string): void {
     if (this.#session?.sendDTMF(digit) !== 0) this.#notify('error', 'Digits cannot be sent in this call.');
   }
@@ -177,6 +193,10 @@ export class Phone {
     client.onConnect.add(() => this.#signedIn(true));
     client.onFailed.add(({ message }) => {
       const { account } = this.#state;
+      if (account.phase === 'in') {
+        this.#connectionLost(); // another gateway is tried
+        return;
+      }
       const name = account.phase === 'out' ? '' : account.name;
       this.#change({ account: { phase: 'out', error: explainSignInFailure(name, message) } });
     });
@@ -186,6 +206,7 @@ export class Phone {
       this.#change({ account: { phase: 'out', error: 'The gateway has signed you out. Please sign in again.' } });
     });
     client.onConnectionError.add(() => this.#connectionLost());
+    client.onReconnect.add(() => this.#change({ connectionLost: false }));
     client.onMediaSuccess.add(({ stream }) => this.#mediaReady(stream));
     client.onMediaFailure.add(({ message }) => this.#mediaFailed(message));
     client.onIncomingCall.add(({ peer }) => {
@@ -243,8 +264,10 @@ export class Phone {
       this.#notify('info', `Missed call from ${peer}.`);
       return;
     }
+    const transferred = this.#transferred;
     this.#endCall(true);
-    if (failure !== null) this.#notify('error', explainFailure(peer, failure));
+    if (transferred) this.#notify('info', `${peer} has been transferred to ${this.#transferTarget}.`);
+    else if (failure !== null) this.#notify('error', explainFailure(peer, failure));
     else if (call.phase === 'active') this.#notify('info', `${peer} has hung up.`);
     else this.#notify('info', `The call with ${peer} has ended.`);
   }
@@ -311,6 +334,7 @@ export class Phone {
         cameraOn: video,
         hold: 'none',
         reconnecting: false,
+        transferring: false,
         activeSince: null,
       },
     });
@@ -329,10 +353,19 @@ export class Phone {
       });
       if (session.isEstablished()) this.#active(); // else it is early media
     });
+    session.onTransfer.add((transfer) => this.#transferGoesOn(transfer));
     session.onSessionHold.add(() => {
       if (this.#state.call?.hold === 'none') this.#changeCall({ hold: 'theirs' });
     });
     return session;
+  }
+
+  #transferGoesOn({ state, ...why }: TransferInfo): void {
+    if (state === 'transferring') return;
+    const target = this.#transferTarget;
+    this.#changeCall({ transferring: false });
+    if (state === 'transfer-failed') this.#notify('error', explainTransferFailure(target, why));
+    else this.#transferred = true;
   }
 
   #active(): void {
@@ -365,6 +398,7 @@ export class Phone {
     this.#afterMedia = null;
     this.#session = null;
     this.#failure = null;
+    this.#transferred = false;
     this.#client.disableMediaSource();
     if (call !== null && remember) {
       const { peer, direction, video, activeSince } = call;

@@ -38,6 +38,16 @@ export function explainFailure(peer: string, { error, sipStatus, reason }: Failu
   return details === '' ? text : `${text} (${details})`;
 }
 
+/** The call stays where it is. */
+export function explainTransferFailure(target: string, { sipStatus, reason }: Omit<Failure, 'error'>): string {
+  const why = explainFailure(target, {
+    error: 'FAILED',
+    ...(sipStatus === undefined ? {} : { sipStatus }),
+    ...(reason === undefined ? {} : { reason }),
+  });
+  return `The call was not transferred. ${why}`;
+}
+
 /** What the browser said when asked for devices. */
 export function explainMediaFailure(message: string): string {
   if (message.includes('NotAllowedError')) {

@@ -21,6 +21,8 @@ export interface CallView {
   readonly cameraOn: boolean;
   readonly hold: 'none' | 'ours' | 'theirs';
   readonly reconnecting: boolean;
+  /** The call is on its way to someone else. */
+  readonly transferring: boolean;
   /** Milliseconds since 1970; null until the call is answered. */
   readonly activeSince: number | null;
 }

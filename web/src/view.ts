@@ -15,6 +15,7 @@ export class View {
   #noticeTimer: number | undefined;
   #statsShown = false;
   #digitsShown = false;
+  #transferShown = false;
 
   constructor(phone: Phone) {
     this.#phone = phone;
@@ -67,6 +68,14 @@ export class View {
     this.#on('hold', () => phone.toggleHold());
     this.#on('digits-toggle', () => this.#showDigits(!this.#digitsShown));
     this.#on('stats-toggle', () => this.#showStats(!this.#statsShown));
+    this.#on('transfer-toggle', () => this.#showTransfer(!this.#transferShown));
+    element('transfer', HTMLFormElement).addEventListener('submit', (event) => {
+      event.preventDefault();
+      const to = element('transfer-to', HTMLInputElement).value.trim();
+      if (to === '') return;
+      this.#showTransfer(false);
+      phone.transfer(to);
+    });
     this.#on('notice-close', () => phone.dismissNotice());
     for (const button of document.querySelectorAll<HTMLButtonElement>('#digits [data-digit]')) {
       button.addEventListener('click', () => this.#sendDigit(button.dataset['digit'] ?? ''));
@@ -84,6 +93,9 @@ export class View {
     if (event.key === 'Escape') {
       this.#showDigits(false);
       this.#showStats(false);
+      this.#showTransfer(false);
+    } else if (event.target instanceof HTMLInputElement) {
+      return; // these digits are part of a number
     } else if (this.#state?.call?.phase === 'active' && /^[0-9*#]$/.test(event.key)) {
       this.#showDigits(true);
       this.#sendDigit(event.key);
@@ -101,6 +113,16 @@ export class View {
     show('digits', shown);
     element('digits-toggle', HTMLButtonElement).setAttribute('aria-expanded', String(shown));
     if (!shown) element('digits-sent', HTMLElement).textContent = '';
+  }
+
+  #showTransfer(shown: boolean): void {
+    if (shown === this.#transferShown) return;
+    this.#transferShown = shown;
+    show('transfer', shown);
+    element('transfer-toggle', HTMLButtonElement).setAttribute('aria-expanded', String(shown));
+    const input = element('transfer-to', HTMLInputElement);
+    input.value = '';
+    if (shown) input.focus();
   }
 
   #showStats(shown: boolean): void {
@@ -150,6 +172,7 @@ export class View {
     if (call === null) {
       this.#showDigits(false);
       this.#showStats(false);
+      this.#showTransfer(false);
       return;
     }
     const stage = element('call', HTMLElement);
@@ -166,6 +189,7 @@ export class View {
     toggle('camera', call.video && call.cameraOn, call.phase === 'active', 'Camera');
     toggle('hold', call.hold === 'ours', call.phase === 'active', call.hold === 'ours' ? 'Resume' : 'Hold');
     element('digits-toggle', HTMLButtonElement).disabled = call.phase !== 'active';
+    element('transfer-toggle', HTMLButtonElement).disabled = call.phase !== 'active' || call.transferring;
     element('stats-toggle', HTMLButtonElement).disabled = call.phase !== 'active';
     for (const [name, value] of Object.entries(state.stats ?? {})) testId(`stats-${name}`).textContent = value;
   }
@@ -223,6 +247,7 @@ function statusOf(call: CallView): string {
     case 'ringing':
       return 'Ringing…';
     case 'active':
+      if (call.transferring) return 'Transferring…';
       if (call.hold === 'ours') return 'On hold';
       return call.hold === 'theirs' ? 'You have been put on hold' : 'In call';
   }

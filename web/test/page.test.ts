@@ -1,7 +1,7 @@
 // What the page says and what it lets a link do.
 
 import { describe, expect, it } from 'vitest';
-import { explainFailure, explainMediaFailure, explainSignInFailure } from '../src/reasons.js';
+import { explainFailure, explainMediaFailure, explainSignInFailure, explainTransferFailure } from '../src/reasons.js';
 import { readAddress } from '../src/settings.js';
 import { describeStats } from '../src/state.js';
 
@@ -15,6 +15,13 @@ describe('A failed call is explained', () => {
     [{ error: 'NEWERROR' }, 'The call to 1002 failed.'],
   ])('%j', (failure, text) => {
     expect(explainFailure('1002', failure)).toBe(text);
+  });
+
+  it('so is a transfer that came to nothing', () => {
+    expect(explainTransferFailure('1003', { sipStatus: 404, reason: 'Not Found' })).toBe(
+      'The call was not transferred. There is no 1003. (404 Not Found)',
+    );
+    expect(explainTransferFailure('1003', {})).toBe('The call was not transferred. The call to 1003 failed.');
   });
 
   it('so are devices that cannot be used, and a refused sign-in', () => {

@@ -26,12 +26,13 @@ export {
 } from './log.js';
 export { MediaSession } from './mediasession.js';
 export type { AttachedPair, InfoData } from './attached.js';
-export type { ClientEventMap, GatewayErrorInfo } from './clientevents.js';
+export type { ClientEventMap, FailureDetails, GatewayErrorInfo } from './clientevents.js';
 export type { ClientConfiguration, Configuration } from './configuration.js';
 export type { LegacyConstraints, MediaConstraint, SourceConstraint } from './constraints.js';
 export type { DtmfOptions } from './dtmf.js';
 export type { EventHook, Handler } from './events.js';
 export type { Candidate } from './sdp.js';
+export type { TransferInfo, TransferState } from './transfer.js';
 export type { MediaStats, ProgressInfo, ServerStats, StreamStats } from './wire.js';
 
 /** A page's connection to the gateway. */
