@@ -30,6 +30,8 @@ sip::Config sipConfig(const Config& config) {
   result.domain = config.sipDomain;
   result.tagPrefix = "w" + std::to_string(config.worker) + "x";
   result.timers.ringMax = config.noAnswerMax;
+  result.sessionExpires = config.sessionExpires;
+  result.minSe = config.minSe;
   result.limits.calls =
       2 * config.callsMax + 64;  // ended calls still exchange their last messages; ours is the limit that counts
   result.limits.registrations = config.sessionsMax;
@@ -129,12 +131,15 @@ class Bridge::Impl {
   void drainRoap(TimePoint now, Session&, const std::string& to);
   void handle(TimePoint now, const sip::Event&);
   void handleIncomingCall(TimePoint now, const sip::IncomingCall&);
+  void handleReplacement(TimePoint now, const sip::IncomingCall&);
+  void handleReachable(TimePoint now, const sip::ServerReachable&);
   Call* make(TimePoint now, Call::Kind, Session&, std::string peerName, std::string target = {});
   Call* find(sip::CallId);
   // Takes up what the last input has led to, everywhere, until nothing moves any more.
   void settle(TimePoint now);
   void settle(TimePoint now, Call&);
   void claimSockets(const Call&);
+  void releaseSockets(const SipLeg&);
   void remove(Call&);
   bool isIceSocket(SocketId socket) const { return std::ranges::find(iceSockets_, socket) != iceSockets_.end(); }
 
@@ -183,8 +188,7 @@ void Bridge::Impl::handleMessage(TimePoint now, SocketMessage& message) {
   sessions_.seen(now, *session);
   if (message.acknowledged) session->queue.handleAcknowledged(*message.acknowledged);
   if (!message.number) return;
-  sessions_.replies().push_back(
-      {.request = message.socket, .form = PageReply::Form::Frame, .taken = message.number});
+  sessions_.replies().push_back({.request = message.socket, .form = PageReply::Form::Frame, .taken = message.number});
   if (session->taken.take(*message.number)) take(now, *session, message.to, message.body);
 }
 
@@ -206,6 +210,11 @@ void Bridge::Impl::handleBody(TimePoint now, Session& session, const std::string
     drainRoap(now, session, to);
   } else if (std::holds_alternative<roap::Bye>(body)) {
     handleBye(now, session, to);
+  } else if (const auto* transfer = std::get_if<roap::Transfer>(&body)) {
+    if (call != nullptr)
+      call->transferByPage(now, *transfer);
+    else
+      session.tell(progressMessage("transfer-failed", 481, "There is no call to transfer"), "gateway");
   } else if (call == nullptr) {
     return;
   } else if (auto* mapped = std::get_if<roap::InfoMap>(&body)) {
@@ -287,8 +296,8 @@ void Bridge::Impl::drainRoap(TimePoint now, Session& session, const std::string&
         call->handlePageProvisionalAnswer(now, answer->content);
       else
         call->handlePageAnswer(now, answer->content);
-    } else if (std::holds_alternative<roap::Session::OfferFailed>(*output)) {
-      call->handlePageOfferFailed(now);
+    } else if (const auto* failed = std::get_if<roap::Session::OfferFailed>(&*output)) {
+      call->handlePageOfferFailed(now, failed->error);
     } else if (std::holds_alternative<roap::Session::OfferPossible>(*output)) {
       call->handleOfferPossible(now);
     } else if (std::holds_alternative<roap::Session::ShutdownReceived>(*output)) {
@@ -321,10 +330,11 @@ Call* Bridge::Impl::make(TimePoint now, Call::Kind kind, Session& session, std::
 Call* Bridge::Impl::find(sip::CallId id) {
   const auto found = bySip_.find(id);
   Call* call = found == bySip_.end() ? nullptr : calls_[found->second].get();
-  return call != nullptr && call->sipCall() == id ? call : nullptr;
+  return call != nullptr && call->owns(id) ? call : nullptr;
 }
 
 void Bridge::Impl::handleIncomingCall(TimePoint now, const sip::IncomingCall& incoming) {
+  if (incoming.replaces) return handleReplacement(now, incoming);
   Session* session = sessions_.findUser(incoming.toUser);
   if (session == nullptr) {
     static_cast<void>(agent_.reject(now, incoming.call, 404));
@@ -344,6 +354,18 @@ void Bridge::Impl::handleIncomingCall(TimePoint now, const sip::IncomingCall& in
   call->startFromSip(now, incoming);
 }
 
+// A call of ours moves to another far end (RFC 3891), whoever the request is addressed to.
+void Bridge::Impl::handleReplacement(TimePoint now, const sip::IncomingCall& incoming) {
+  Call* call = find(*incoming.replaces);
+  if (call == nullptr) {
+    static_cast<void>(agent_.reject(now, incoming.call, 481));
+    return;
+  }
+  bySip_[incoming.call] = call->slot();
+  call->handleReplacement(now, incoming);
+  touched_.push_back(call->slot());
+}
+
 void Bridge::Impl::handle(TimePoint now, const sip::Event& event) {
   std::visit(
       [&](const auto& what) {
@@ -356,13 +378,22 @@ void Bridge::Impl::handle(TimePoint now, const sip::Event& event) {
           sessions_.handle(now, what);
         } else if constexpr (requires { what.call; }) {
           if (Call* call = find(what.call)) {
-            call->handle(now, event);
+            call->handle(now, what.call, event);
             touched_.push_back(call->slot());
           }
           if constexpr (std::is_same_v<Event, sip::Ended>) bySip_.erase(what.call);
         }
       },
       event);
+}
+
+void Bridge::Impl::handleReachable(TimePoint, const sip::ServerReachable& event) {
+  counters_.sipServerUnreachable = event.reachable ? 0 : 1;
+  sessions_.setServerReachable(event.reachable);
+  dependencies_.log.write(event.reachable ? LogLevel::Info : LogLevel::Error, "sip-server",
+                          event.reachable ? "it answers again: registrations are renewed"
+                                          : "it cannot be reached (" + std::to_string(event.status) +
+                                                "): sign-ins are refused until it answers");
 }
 
 void Bridge::Impl::settle(TimePoint now) {
@@ -401,7 +432,10 @@ void Bridge::Impl::settle(TimePoint now) {
 void Bridge::Impl::settle(TimePoint now, Call& call) {
   if (Session* session = call.session()) drainRoap(now, *session, call.peerName());
   call.promptPage(now);
-  if (const auto id = call.sipCall()) bySip_[*id] = call.slot();
+  for (const auto& id : call.sipCalls()) {
+    if (id) bySip_[*id] = call.slot();
+  }
+  for (const auto& leg : call.takeRetired()) releaseSockets(*leg);
   claimSockets(call);
   if (call.ended())
     remove(call);
@@ -421,14 +455,22 @@ void Bridge::Impl::claimSockets(const Call& call) {
   }
 }
 
-void Bridge::Impl::remove(Call& call) {
+void Bridge::Impl::releaseSockets(const SipLeg& leg) {
   for (std::size_t stream = 0; stream < call::kStreams; ++stream) {
-    if (const auto& ports = call.ports(stream)) {
-      sipSockets_[static_cast<std::size_t>(ports->rtp)] = {};
-      sipSockets_[static_cast<std::size_t>(ports->rtcp)] = {};
+    const auto& ports = leg.ports(stream);
+    if (!ports) continue;
+    for (const SocketId socket : {ports->rtp, ports->rtcp}) {
+      const auto index = static_cast<std::size_t>(socket);
+      if (index < sipSockets_.size()) sipSockets_[index] = {};
     }
   }
-  if (const auto id = call.sipCall()) bySip_.erase(*id);
+}
+
+void Bridge::Impl::remove(Call& call) {
+  releaseSockets(call.sipLeg());
+  for (const auto& id : call.sipCalls()) {
+    if (id) bySip_.erase(*id);
+  }
   if (Session* session = call.session(); session != nullptr && session->call == &call) {
     session->call = nullptr;
     session->lastPeer = call.peerName();  // see Session::ByeAhead

@@ -84,7 +84,8 @@ struct Dependencies {
 
 // Totals since the start, but for the gauges. Summed over workers when read.
 struct Counters {
-  std::uint64_t sessions = 0, calls = 0;  // gauges: now
+  std::uint64_t sessions = 0, calls = 0;   // gauges: now
+  std::uint64_t sipServerUnreachable = 0;  // gauge: workers that the SIP server does not answer
   std::uint64_t signIns = 0, signInsRefused = 0, sessionsExpired = 0;
   std::uint64_t callsStarted = 0, callsAnswered = 0, callsEnded = 0, callsFailed = 0;
   std::uint64_t packetsFromBrowser = 0, packetsToBrowser = 0, packetsFromSip = 0, packetsToSip = 0;

@@ -36,7 +36,7 @@ Call::Call(const Shared& shared, CallSlot slot, Kind kind, Session& session, std
       startedAt_(now),
       machine_(machineConfig(shared.config, kind, session)),
       browserLeg_(shared.config, shared.dependencies, kind == Kind::SipToPage, now),
-      sipLeg_(shared.dependencies.ports, shared.dependencies.random),
+      sipLeg_(makeSipLeg()),
       media_(kind == Kind::PageToSelf ? MediaPath::Shape::Mirror : MediaPath::Shape::PageToSip, browserLeg_.peer(),
              shared.dependencies.datagrams, shared.dependencies.random, shared.config.wallClock, shared.counters, now),
       pageKnows_(kind == Kind::PageToSip || kind == Kind::PageToSelf) {
@@ -70,8 +70,7 @@ void Call::carryOut(TimePoint now, call::Machine::SendOffer& offer) {
 
 void Call::carryOut(TimePoint now, call::Machine::SendRinging& ringing) {
   if (ringing.to == browser_) {
-    if (session_ != nullptr && session_->wantsProgress)
-      tellPage(R"(PROGRESS {"state":"ringing"})", PageQueue::Kind::Chatter);
+    if (session_ != nullptr && session_->wantsProgress) tellPage(progressMessage("ringing"), PageQueue::Kind::Chatter);
   } else if (sipCall_) {
     static_cast<void>(shared_.agent.ring(now, *sipCall_));
   }
@@ -79,8 +78,7 @@ void Call::carryOut(TimePoint now, call::Machine::SendRinging& ringing) {
 
 void Call::carryOut(TimePoint now, call::Machine::SendAnswer& answer) {
   if (answer.to != browser_) return answerToSip(now, answer.media);
-  if (session_ != nullptr)
-    session_->roap.answer(now, {.sdp = writeToPage(now, false, answer.media)}, answer.provisional);
+  if (session_ != nullptr) session_->roap.answer(now, contentToPage(now, false, answer.media), answer.provisional);
 }
 
 void Call::carryOut(TimePoint now, call::Machine::RefuseOffer& refusal) {
@@ -94,10 +92,10 @@ void Call::carryOut(TimePoint, call::Machine::AskForOffer&) { prompt("INVITE"); 
 
 void Call::carryOut(TimePoint now, call::Machine::RoutesChanged&) {
   for (std::size_t i = 0; i < call::kStreams && kind_ != Kind::PageToSelf; ++i) {
-    const auto& ports = sipLeg_.ports(i);
-    const auto& rtp = sipLeg_.announcedRtp(i);
+    const auto& ports = sipLeg_->ports(i);
+    const auto& rtp = sipLeg_->announcedRtp(i);
     if (ports && rtp) {
-      media_.setSipEnd(i, MediaPath::SipEnd{*ports, *rtp, *sipLeg_.announcedRtcp(i)});
+      media_.setSipEnd(i, MediaPath::SipEnd{*ports, *rtp, *sipLeg_->announcedRtcp(i)});
     } else if (!machine_.described(sipSide())[i].present()) {
       media_.setSipEnd(i, std::nullopt);
     } else if (ports && !media_.hasSipEnd(i)) {
@@ -108,8 +106,10 @@ void Call::carryOut(TimePoint now, call::Machine::RoutesChanged&) {
   if (machine_.state() == call::State::Active && !std::exchange(answered_, true)) {
     ++shared_.counters.callsAnswered;
     log(LogLevel::Info, "answered");
-    if (session_ != nullptr && session_->wantsProgress)
-      tellPage(R"(PROGRESS {"state":"answered"})", PageQueue::Kind::Chatter);
+    if (session_ != nullptr && session_->wantsProgress) {
+      const auto dialog = sipCall_ ? shared_.agent.dialogOf(*sipCall_) : std::nullopt;
+      tellPage(progressMessage("answered", 0, {}, dialog ? dialogText(*dialog) : ""), PageQueue::Kind::Chatter);
+    }
   }
 }
 
@@ -125,6 +125,8 @@ void Call::carryOut(TimePoint now, call::Machine::Ended& ended) {
   ended_ = true;
   ++shared_.counters.callsEnded;
   if (!answered_) ++shared_.counters.callsFailed;
+  abandonNext(now, 487);
+  leaveFormer(now);
   if (ended.reason.cause != call::Cause::SessionGone) tellStatistics(now);  // after BYE, which must not wait
   media_.close(now);
   browserLeg_.peer().close(now);
@@ -190,6 +192,7 @@ void Call::handleTimeout(TimePoint now) {
   media_.handleTimeout(now);
   machine_.handleTimeout(now);
   run(now);
+  if (former_ && now >= former_->patienceEnds) leaveFormer(now);
   if (mediaLostAt_ && now >= *mediaLostAt_ + kMediaLostMax) {
     mediaLostAt_.reset();
     end(now, {call::Cause::MediaLost, 0, "The connection to the page was lost"});
@@ -200,6 +203,7 @@ std::optional<TimePoint> Call::nextTimeout() const {
   if (ended_) return std::nullopt;
   auto next = earlier(browserLeg_.peer().nextTimeout(), media_.nextTimeout());
   next = earlier(next, earlier(machine_.nextTimeout(), prompts_.nextTimeout()));
+  if (former_) next = earlier(next, former_->patienceEnds);
   if (mediaLostAt_) next = earlier(next, *mediaLostAt_ + kMediaLostMax);
   return next;
 }

@@ -1,5 +1,6 @@
 // One call with its legs: a page and SIP, or a page and itself. Carries out what `call::Machine` says.
-// call.cc: its life and what the machine says; call_page.cc: the page's leg; call_sip.cc: the SIP leg.
+// call.cc: its life and what the machine says; call_page.cc: the page's leg; call_sip.cc: the SIP leg;
+// call_transfer.cc: another far end takes the place of the present one.
 //
 //     page ── BrowserLeg (SDP, Peer) ──┐               ┌── SipLeg (SDP, RTP ports), sip::UserAgent ── SIP server
 //                                      ├─ Machine ─────┤
@@ -11,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bridge/bridge.h"
@@ -19,6 +21,7 @@
 #include "bridge/page_prompts.h"
 #include "bridge/page_queue.h"
 #include "bridge/sip_leg.h"
+#include "bridge/transfer.h"
 #include "core/call/machine.h"
 #include "core/roap/session.h"
 #include "core/sip/user_agent.h"
@@ -59,12 +62,14 @@ class Call {
   void handlePageAnswer(TimePoint now, const roap::Content&);
   // The page is not called yet, but its transport can be made ready while it rings.
   void handlePageProvisionalAnswer(TimePoint now, const roap::Content&);
-  void handlePageOfferFailed(TimePoint now);
+  void handlePageOfferFailed(TimePoint now, roap::ErrorType error);
   void handleOfferPossible(TimePoint now);
   // After every event: tells the page what it was too busy for.
   void promptPage(TimePoint now);
   void hangUpByPage(TimePoint now);
+  // Data for the far end, at once or as soon as it has answered.
   void sendInfo(TimePoint now, std::string contentType, std::string body);
+  void transferByPage(TimePoint now, const roap::Transfer&);
   // The session has ended; the page is not told anything any more.
   void handleSessionGone(TimePoint now);
   // Is an OFFER of the page to `to` one of this call? If not, the page is about to make another call and has never
@@ -74,8 +79,13 @@ class Call {
 
   // SIP. For SipToPage kinds: the call that came in.
   void startFromSip(TimePoint now, const sip::IncomingCall&);
-  void handle(TimePoint now, const sip::Event&);
-  std::optional<sip::CallId> sipCall() const { return sipCall_; }
+  // An event of one of sipCalls().
+  void handle(TimePoint now, sip::CallId, const sip::Event&);
+  // An INVITE with Replaces of this call.
+  void handleReplacement(TimePoint now, const sip::IncomingCall&);
+  // The far end, one that is to take its place, and one that has been left.
+  std::array<std::optional<sip::CallId>, 3> sipCalls() const;
+  bool owns(sip::CallId) const;
 
   // Media.
   void handleBrowserDatagram(TimePoint now, Datagram&);
@@ -83,7 +93,10 @@ class Call {
     media_.handleSip(now, stream, datagram);
   }
   // The sockets that belong to this call's SIP leg.
-  const std::optional<RtpPortPair>& ports(std::size_t stream) const { return sipLeg_.ports(stream); }
+  const std::optional<RtpPortPair>& ports(std::size_t stream) const { return sipLeg_->ports(stream); }
+  const SipLeg& sipLeg() const { return *sipLeg_; }
+  // Legs of far ends that have been left. Their ports stay open until these are destroyed.
+  std::vector<std::unique_ptr<SipLeg>> takeRetired() { return std::exchange(retired_, {}); }
 
   void end(TimePoint now, const call::Reason&);
   void handleTimeout(TimePoint now);
@@ -118,9 +131,31 @@ class Call {
   void carryOut(TimePoint now, call::Machine::EndLeg&);
   void carryOut(TimePoint now, call::Machine::Ended&);
   void offerToSip(TimePoint now, const call::Media&);
+  void handlePresent(TimePoint now, const sip::Event&);
+  void handleSipEnd(const sip::Ended&);
   void handleSipInfo(const sip::InfoReceived&);
   // EVENT-TALK and the like: now to a page that rings, else as soon as it can act on it.
   void prompt(std::string body);
+  void sendWaitingInfos(TimePoint now);
+  void takeAttached(const roap::Content&);                     // of the page
+  void takeAttached(const std::vector<sip::Header>& headers);  // of the far end
+  std::vector<sip::Header> attachedHeaders() const;
+  roap::Content contentToPage(TimePoint now, bool offer, const call::Media&);
+  void tellError(const call::Reason&);
+
+  std::unique_ptr<SipLeg> makeSipLeg() const;
+  void handleRefer(TimePoint now, const sip::ReferReceived&);
+  void handleReferProgress(TimePoint now, const sip::ReferProgress&);
+  void handleNext(TimePoint now, const sip::Event&);
+  void handleNextAnswer(TimePoint now, const std::optional<std::string>& sdp);
+  void handleNextFailed(TimePoint now, const call::Reason&);
+  void tellReferrer(TimePoint now, int status);
+  void abandonNext(TimePoint now, int status);
+  void offerToReplacement(TimePoint now, std::unique_ptr<NextFarEnd>);
+  void swapIn(TimePoint now, std::unique_ptr<NextFarEnd>);
+  void waitForNext();
+  void leaveFormer(TimePoint now);
+
   void tellPage(std::string body, PageQueue::Kind kind = PageQueue::Kind::Signalling);
   void tellStatistics(TimePoint now);
   void inviteSip(TimePoint now, std::string sdp);
@@ -148,7 +183,7 @@ class Call {
   const TimePoint startedAt_;
   call::Machine machine_;
   BrowserLeg browserLeg_;
-  SipLeg sipLeg_;
+  std::unique_ptr<SipLeg> sipLeg_;
   MediaPath media_;
   std::optional<sip::CallId> sipCall_;
   bool sipEstablished_ = false;  // answered: later offers are re-INVITEs
@@ -159,6 +194,20 @@ class Call {
   bool ended_ = false;
   std::optional<TimePoint> mediaLostAt_;
   PagePrompts prompts_;
+  std::unique_ptr<NextFarEnd> next_;
+  std::optional<FormerFarEnd> former_;
+  std::vector<std::unique_ptr<SipLeg>> retired_;
+  bool referring_ = false;  // the page's transfer is under way
+
+  // Data that the page sent before the far end could take it.
+  struct Info {
+    std::string contentType, body;
+  };
+  static constexpr std::size_t kInfosWaitingMax = 16;
+  static constexpr std::size_t kInfosWaitingBytesMax = 32 * 1024;
+  std::vector<Info> infosWaiting_;
+  std::string attachedFromPage_;  // as the header's value
+  std::vector<roap::AttachedItem> attachedFromSip_;
 };
 
 }  // namespace crosspoint::bridge

@@ -32,6 +32,7 @@ bool Call::takesOfferTo(std::string_view to) const {
 
 void Call::handlePageOffer(TimePoint now, const roap::Content& content) {
   prompts_.handleOffer();
+  takeAttached(content);
   const auto media = browserLeg_.read(now, true, content.sdp, candidateLines(content));
   drainPeer(now);
   if (!media) {
@@ -49,6 +50,7 @@ void Call::handlePageOffer(TimePoint now, const roap::Content& content) {
 }
 
 void Call::handlePageAnswer(TimePoint now, const roap::Content& content) {
+  takeAttached(content);
   const auto media = browserLeg_.read(now, false, content.sdp, candidateLines(content));
   drainPeer(now);
   if (!media) {
@@ -74,12 +76,12 @@ void Call::handlePageProvisionalAnswer(TimePoint now, const roap::Content& conte
   log(LogLevel::Warning, "the page's provisional answer cannot be used: " + media.error());
 }
 
-void Call::handlePageOfferFailed(TimePoint now) {
+void Call::handlePageOfferFailed(TimePoint now, roap::ErrorType error) {
   if (machine_.state() == call::State::Active) {
     machine_.handleOfferFailed(now, browser_);
     run(now);
   } else {
-    end(now, {call::Cause::Refused, 480, "The page refused the offer"});
+    end(now, reasonFromPage(error));
   }
 }
 
@@ -87,7 +89,7 @@ void Call::handlePageOfferFailed(TimePoint now) {
 void Call::handleOfferPossible(TimePoint now) {
   if (!machine_.offerPending(browser_)) return;
   const bool first = machine_.state() != call::State::Active;
-  if (session_->roap.offer(now, {.sdp = writeToPage(now, true, machine_.told(browser_))},
+  if (session_->roap.offer(now, contentToPage(now, true, machine_.told(browser_)),
                            first ? std::nullopt : std::optional(kPageAnswersWithin))) {
     pageKnows_ = true;
   }
@@ -120,6 +122,13 @@ void Call::handleSessionGone(TimePoint now) {
 
 // ---- what the page is told ----
 
+// The first description to the page carries what the far end attached to the call.
+roap::Content Call::contentToPage(TimePoint now, bool offer, const call::Media& media) {
+  roap::Content content{.sdp = writeToPage(now, offer, media)};
+  if (!answered_) content.attachedData = attachedFromSip_;
+  return content;
+}
+
 std::string Call::writeToPage(TimePoint now, bool offer, const call::Media& media) {
   std::array<SentStream, call::kStreams> sent;
   for (std::size_t i = 0; i < sent.size(); ++i) sent[i] = {media_.ssrcToPage(i), media_.cname()};
@@ -146,6 +155,8 @@ void Call::tellPage(std::string body, PageQueue::Kind kind) {
   if (session_ != nullptr) session_->tell(std::move(body), peerName_, kind);
 }
 
+void Call::tellError(const call::Reason& reason) { tellPage(roap::toPage(errorMessage(reason))); }
+
 void Call::tellStatistics(TimePoint now) {
   if (!answered_) return;
   tellPage("PUT-STATS " + statisticsJson(now, shared_.config.wallClock, *this), PageQueue::Kind::Chatter);
@@ -160,9 +171,7 @@ void Call::refuseToPage(TimePoint now, int sipStatus) {
 
 void Call::endPage(const call::Reason& reason) {
   if (session_ == nullptr || !pageKnows_) return;
-  if (reason.cause != call::Cause::HungUp && reason.cause != call::Cause::Cancelled) {
-    tellPage(roap::toPage(errorMessage(reason)));
-  }
+  if (!isPlainEnd(reason)) tellError(reason);
   tellPage("BYE");
 }
 

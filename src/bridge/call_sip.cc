@@ -1,20 +1,34 @@
 // The SIP leg of a call: what SIP says, and what is said to it.
+#include "bridge/attached_data.h"
 #include "bridge/call.h"
 #include "bridge/reason.h"
 #include "bridge/sessions.h"
+#include "bridge/text.h"
 
 namespace crosspoint::bridge {
+namespace {
+
+// What an application sent: mapped, for the SIP server, or unmapped, for the far end (RFC 6086).
+bool isData(std::string_view contentType) {
+  contentType = contentType.substr(0, contentType.find(';'));
+  while (contentType.ends_with(' ') || contentType.ends_with('\t')) contentType.remove_suffix(1);
+  return namesEqual(contentType, "application/x-www-form-urlencoded") ||
+         namesEqual(contentType, "application/octet-stream");
+}
+
+}  // namespace
 
 void Call::startFromSip(TimePoint now, const sip::IncomingCall& incoming) {
   sipCall_ = incoming.call;
   static_cast<void>(shared_.agent.setCredentials(incoming.call, session_->credentials));
+  takeAttached(incoming.extraHeaders);
   if (!incoming.sdp) {
     static_cast<void>(shared_.agent.ring(now, incoming.call));
     pageKnows_ = true;
     tellPage("INVITE");
     return;
   }
-  const auto media = sipLeg_.read(true, *incoming.sdp);
+  const auto media = sipLeg_->read(true, *incoming.sdp);
   if (!media) {
     ++shared_.counters.badMessages;
     end(now, {call::Cause::Failed, 400, "The SIP offer cannot be read: " + media.error()});
@@ -27,7 +41,18 @@ void Call::startFromSip(TimePoint now, const sip::IncomingCall& incoming) {
 
 // ---- what SIP says ----
 
-void Call::handle(TimePoint now, const sip::Event& event) {
+void Call::handle(TimePoint now, sip::CallId id, const sip::Event& event) {
+  if (next_ && id == next_->call) {
+    handleNext(now, event);
+  } else if (former_ && id == former_->call) {
+    if (std::holds_alternative<sip::Ended>(event)) former_.reset();
+  } else {
+    handlePresent(now, event);
+  }
+  run(now);
+}
+
+void Call::handlePresent(TimePoint now, const sip::Event& event) {
   if (const auto* ringing = std::get_if<sip::Ringing>(&event)) {
     if (ringing->status >= 180) machine_.handleProgress(now, std::nullopt);
   } else if (const auto* early = std::get_if<sip::EarlyMedia>(&event)) {
@@ -36,14 +61,16 @@ void Call::handle(TimePoint now, const sip::Event& event) {
   } else if (const auto* answered = std::get_if<sip::Answered>(&event)) {
     sipEstablished_ = true;
     media_.followBranch(now, answered->branch);
+    takeAttached(answered->extraHeaders);
     handleSipMedia(now, answered->sdp, true);
+    sendWaitingInfos(now);
   } else if (const auto* confirmed = std::get_if<sip::Confirmed>(&event)) {
     if (confirmed->sdp) handleSipMedia(now, confirmed->sdp, true);
   } else if (const auto* offer = std::get_if<sip::OfferReceived>(&event)) {
     handleSipOffer(now, offer->sdp);
   } else if (std::holds_alternative<sip::OfferWithdrawn>(event)) {
     sipAsked_ = false;
-    sipLeg_.undoOffer();
+    sipLeg_->undoOffer();
     machine_.handleOfferWithdrawn(now, sipSide());
   } else if (const auto* answer = std::get_if<sip::OfferAnswered>(&event)) {
     handleSipOfferSettled(now, answer->sdp);
@@ -51,14 +78,24 @@ void Call::handle(TimePoint now, const sip::Event& event) {
     handleSipOfferSettled(now, std::nullopt);
   } else if (const auto* info = std::get_if<sip::InfoReceived>(&event)) {
     handleSipInfo(*info);
+  } else if (const auto* failed = std::get_if<sip::InfoFailed>(&event)) {
+    tellError({call::Cause::Failed, failed->status, "The other side did not take the data"});
+  } else if (const auto* refer = std::get_if<sip::ReferReceived>(&event)) {
+    handleRefer(now, *refer);
+  } else if (const auto* progress = std::get_if<sip::ReferProgress>(&event)) {
+    handleReferProgress(now, *progress);
   } else if (const auto* notify = std::get_if<sip::NotifyReceived>(&event)) {
     if (notify->event == "talk") prompt("EVENT-TALK");
     if (notify->event == "hold") prompt("EVENT-HOLD");
   } else if (const auto* gone = std::get_if<sip::Ended>(&event)) {
-    sipCall_.reset();
-    machine_.handleEnd(sipSide(), reasonFromSip(*gone, kind_ == Kind::PageToSip));
+    handleSipEnd(*gone);
   }
-  run(now);
+}
+
+void Call::handleSipEnd(const sip::Ended& gone) {
+  if (next_ && gone.phase == sip::CallPhase::Established) return waitForNext();
+  sipCall_.reset();
+  machine_.handleEnd(sipSide(), reasonFromSip(gone, kind_ == Kind::PageToSip));
 }
 
 // An answer of the SIP side: early, final, or to a later offer.
@@ -67,7 +104,7 @@ void Call::handleSipMedia(TimePoint now, const std::optional<std::string>& sdp, 
     if (final) machine_.handleAnswer(now, sipSide(), machine_.described(sipSide()));
     return;
   }
-  const auto media = sipLeg_.read(false, *sdp);
+  const auto media = sipLeg_->read(false, *sdp);
   if (!media) {
     ++shared_.counters.badMessages;
     log(LogLevel::Warning, "the SIP answer cannot be read: " + media.error());
@@ -87,7 +124,7 @@ void Call::handleSipMedia(TimePoint now, const std::optional<std::string>& sdp, 
 // A later offer of ours has its answer, or (without SDP) has failed.
 void Call::handleSipOfferSettled(TimePoint now, const std::optional<std::string>& sdp) {
   if (std::exchange(sipOfferWaits_, false)) {  // it was one that we had given up; now the one behind it can go
-    if (sdp) static_cast<void>(sipLeg_.read(false, *sdp));
+    if (sdp) static_cast<void>(sipLeg_->read(false, *sdp));
     if (machine_.offerPending(sipSide())) offerToSip(now, machine_.told(sipSide()));
   } else if (sdp) {
     handleSipMedia(now, sdp, true);
@@ -103,7 +140,7 @@ void Call::handleSipOffer(TimePoint now, const std::optional<std::string>& sdp) 
     machine_.handleOfferRequest(now, sipSide());
     return;
   }
-  const auto media = sipLeg_.read(true, *sdp);
+  const auto media = sipLeg_->read(true, *sdp);
   if (media) {
     machine_.handleOffer(now, sipSide(), *media);
   } else {
@@ -113,21 +150,66 @@ void Call::handleSipOffer(TimePoint now, const std::optional<std::string>& sdp) 
 }
 
 void Call::handleSipInfo(const sip::InfoReceived& info) {
+  if (!isData(info.contentType)) return log(LogLevel::Debug, "an INFO of " + asUtf8(info.contentType) + " is no data");
   if (info.body.size() > roap::kInfoBytesMax) {
     ++shared_.counters.limitsReached;
     return;
   }
-  tellPage("INFO-PEER " + info.body, PageQueue::Kind::Chatter);
+  tellPage("INFO-PEER " + asUtf8(info.body), PageQueue::Kind::Chatter);
+}
+
+// ---- data that travels with the call ----
+
+void Call::takeAttached(const roap::Content& content) {
+  if (answered_ || content.attachedData.empty()) return;
+  auto value = encodeAttachedData(content.attachedData);
+  if (value) {
+    attachedFromPage_ = std::move(*value);
+    return;
+  }
+  ++shared_.counters.limitsReached;
+  log(LogLevel::Warning, "the page's attached data is too large for SIP and stays behind");
+}
+
+void Call::takeAttached(const std::vector<sip::Header>& headers) {
+  auto items = decodeAttachedData(headers, shared_.config.attachedDataHeader);
+  if (items) {
+    if (!items->empty()) attachedFromSip_ = std::move(*items);
+    return;
+  }
+  ++shared_.counters.limitsReached;
+  log(LogLevel::Warning, "the far end's attached data is too large and was not taken");
+}
+
+std::vector<sip::Header> Call::attachedHeaders() const {
+  if (attachedFromPage_.empty()) return {};
+  return {{shared_.config.attachedDataHeader, attachedFromPage_}};
 }
 
 // ---- what is said to SIP ----
 
 void Call::sendInfo(TimePoint now, std::string contentType, std::string body) {
-  if (sipCall_) static_cast<void>(shared_.agent.sendInfo(now, *sipCall_, std::move(contentType), std::move(body)));
+  if (sipCall_ && sipEstablished_) {
+    if (!shared_.agent.sendInfo(now, *sipCall_, std::move(contentType), std::move(body)))
+      tellError({call::Cause::Limit, 503, "The data was not sent: too much of it is on its way"});
+    return;
+  }
+  std::size_t bytes = body.size();
+  for (const auto& info : infosWaiting_) bytes += info.body.size();
+  if (infosWaiting_.size() == kInfosWaitingMax || bytes > kInfosWaitingBytesMax) {
+    ++shared_.counters.limitsReached;
+    return tellError({call::Cause::Limit, 503, "The data was not sent: too much of it waits for the answer"});
+  }
+  infosWaiting_.push_back({std::move(contentType), std::move(body)});
+}
+
+void Call::sendWaitingInfos(TimePoint now) {
+  for (auto& info : std::exchange(infosWaiting_, {})) sendInfo(now, std::move(info.contentType), std::move(info.body));
 }
 
 void Call::offerToSip(TimePoint now, const call::Media& media) {
-  auto sdp = sipLeg_.write(media, true);
+  if (!sipCall_ && next_) return;  // the next far end is told what holds when it comes
+  auto sdp = sipLeg_->write(media, true);
   if (!sdp) {
     ++shared_.counters.limitsReached;
     if (std::exchange(sipAsked_, false)) static_cast<void>(shared_.agent.rejectOffer(now, *sipCall_, 500));
@@ -139,7 +221,8 @@ void Call::offerToSip(TimePoint now, const call::Media& media) {
   }
   if (kind_ == Kind::SipToPageWithoutOffer && !sipEstablished_) {
     sipEstablished_ = true;
-    static_cast<void>(shared_.agent.accept(now, *sipCall_, std::move(*sdp)));
+    static_cast<void>(shared_.agent.accept(now, *sipCall_, std::move(*sdp), attachedHeaders()));
+    sendWaitingInfos(now);
   } else if (std::exchange(sipAsked_, false)) {
     if (!shared_.agent.answerOffer(now, *sipCall_, std::move(*sdp))) machine_.handleOfferFailed(now, sipSide());
   } else if (sipEstablished_) {
@@ -153,8 +236,11 @@ void Call::offerToSip(TimePoint now, const call::Media& media) {
 }
 
 void Call::inviteSip(TimePoint now, std::string sdp) {
-  auto call = shared_.agent.invite(
-      now, {.fromUser = session_->user, .to = target_, .credentials = session_->credentials, .sdp = std::move(sdp)});
+  auto call = shared_.agent.invite(now, {.fromUser = session_->user,
+                                         .to = target_,
+                                         .credentials = session_->credentials,
+                                         .sdp = std::move(sdp),
+                                         .extraHeaders = attachedHeaders()});
   if (call) {
     sipCall_ = *call;
     return;
@@ -168,7 +254,7 @@ void Call::inviteSip(TimePoint now, std::string sdp) {
 void Call::answerToSip(TimePoint now, const call::Media& media) {
   if (!sipCall_) return;
   const bool first = kind_ == Kind::SipToPage && !sipEstablished_;
-  auto sdp = sipLeg_.write(media, false);
+  auto sdp = sipLeg_->write(media, false);
   if (!sdp) {
     ++shared_.counters.limitsReached;
     if (first)
@@ -179,24 +265,25 @@ void Call::answerToSip(TimePoint now, const call::Media& media) {
   }
   if (first) {
     sipEstablished_ = true;
-    static_cast<void>(shared_.agent.accept(now, *sipCall_, std::move(*sdp)));
+    static_cast<void>(shared_.agent.accept(now, *sipCall_, std::move(*sdp), attachedHeaders()));
+    sendWaitingInfos(now);
   } else {
     static_cast<void>(shared_.agent.answerOffer(now, *sipCall_, std::move(*sdp)));
   }
 }
 
 void Call::refuseToSip(TimePoint now, int sipStatus) {
-  if (!std::exchange(sipAsked_, false)) sipLeg_.undoOffer();
+  if (!std::exchange(sipAsked_, false)) sipLeg_->undoOffer();
   if (sipCall_) static_cast<void>(shared_.agent.rejectOffer(now, *sipCall_, sipStatus));
 }
 
 void Call::endSip(TimePoint now, const call::Reason& reason) {
   if (!sipCall_) return;
   const bool incomingUnanswered = kind_ != Kind::PageToSip && !sipEstablished_;
-  const bool ourOwn = reason.cause == call::Cause::NoAnswer;  // RFC 3261 §21.4.18 rather than a time-out
-  const int status = reason.sipStatus >= 400 && !ourOwn ? reason.sipStatus : 480;
-  if (!incomingUnanswered || !shared_.agent.reject(now, *sipCall_, status))
-    static_cast<void>(shared_.agent.hangUp(now, *sipCall_));
+  if (incomingUnanswered && shared_.agent.reject(now, *sipCall_, statusToSip(reason), phraseToSip(reason))) {
+    return;
+  }
+  static_cast<void>(shared_.agent.hangUp(now, *sipCall_, reasonToSip(reason)));
 }
 
 }  // namespace crosspoint::bridge

@@ -110,6 +110,11 @@ void Sessions::handle(TimePoint now, SignIn&& request) {
     welcome(session);
     return;
   }
+  if (!serverReachable_) {
+    ++counters_.signInsRefused;
+    reply(request.request, 503, "The SIP server cannot be reached at present: try again later");
+    return;
+  }
   const std::string password = request.password.value_or("");
   const auto registration = agent_.registerUser(
       now, request.id, request.id, password, std::chrono::duration_cast<std::chrono::seconds>(config_.registerExpires));

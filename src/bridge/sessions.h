@@ -83,6 +83,8 @@ class Sessions {
   void handle(TimePoint now, const sip::RegistrationSucceeded&);
   void handle(TimePoint now, const sip::RegistrationFailed&);
   void handle(TimePoint now, const sip::RegistrationLost&);
+  // While the SIP server cannot be reached a sign-in as a DN is refused at once, instead of after SIP's time-outs.
+  void setServerReachable(bool reachable) { serverReachable_ = reachable; }
 
   void handleTimeout(TimePoint now);
   std::optional<TimePoint> nextTimeout() { return deadlines_.next(); }
@@ -123,6 +125,7 @@ class Sessions {
   Deadlines<Session*> deadlines_;
   std::deque<std::unique_ptr<Session>> ended_;
   std::uint64_t made_ = 0;
+  bool serverReachable_ = true;
 };
 
 }  // namespace crosspoint::bridge

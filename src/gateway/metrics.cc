@@ -29,6 +29,8 @@ class Families {
 void addBridge(Families& out, const bridge::Counters& c) {
   out.gauge("sessions", "Pages that are signed in", c.sessions);
   out.gauge("calls", "Calls under way", c.calls);
+  out.gauge("sip_server_unreachable", "Media workers whose OPTIONS the SIP server does not answer",
+            c.sipServerUnreachable);
   out.counter("sign_ins", "Pages that signed in", c.signIns);
   out.counter("sign_ins_refused", "Pages whose sign-in was refused", c.signInsRefused);
   out.counter("sessions_expired", "Pages that vanished without a sign-out", c.sessionsExpired);
@@ -90,6 +92,7 @@ void addSip(Families& out, const sip::SipTransport::Stats& c) {
 void add(bridge::Counters& sum, const bridge::Counters& part) {
   sum.sessions += part.sessions;
   sum.calls += part.calls;
+  sum.sipServerUnreachable += part.sipServerUnreachable;
   sum.signIns += part.signIns;
   sum.signInsRefused += part.signInsRefused;
   sum.sessionsExpired += part.sessionsExpired;

@@ -124,6 +124,14 @@ class Machine {
   void handleAnswer(TimePoint now, Side from, const Media& media);
   // A later offer was not accepted or not answered; what was agreed before stands.
   void handleOfferFailed(TimePoint now, Side from);
+  // Another far end takes this side's place (a transfer), in a call that is answered or rings: the call is answered
+  // then. Nothing that was open with the one before concerns it. It has been told `told`, which it `answers` with
+  // `media`, or which answers the offer `media`. False, and nothing has changed: there is no codec in common.
+  bool handleNewcomer(TimePoint now, Side side, const Media& media, const Media& told, bool answers);
+  // What to offer to a far end that is to take this side's place; how to answer its offer (nothing: no codec in
+  // common).
+  Media offerToNewcomer(Side side) const { return offerTo(side); }
+  std::optional<Media> answerToNewcomer(Side side, const Media& offer) const;
   // This leg has ended; the other one is ended too.
   void handleEnd(Side from, const Reason& reason);
   // Ends both legs.
