@@ -1,5 +1,5 @@
 // For tests: a transaction layer and a network between two user agents, in virtual time, that loses, delays and
-// reorders; and a checker of the rules that every message which leaves an agent must keep.
+// reorders; every message that leaves an agent is checked (agent_rules.h).
 #pragma once
 #include <gtest/gtest.h>
 
@@ -9,52 +9,9 @@
 #include <string>
 
 #include "core/sip/agent_fixture.h"
+#include "core/sip/agent_rules.h"
 
 namespace crosspoint::sip::test {
-
-// RFC 3261 §8.1.1.5, §9.1, §12.2.1.1, §17.2: said of one agent's side.
-class RuleChecker {
- public:
-  void requestReceived(ServerTransactionId id) { open_.insert(id); }
-  void responseReceived(ClientTransactionId id, int status) {
-    auto& sent = sent_[id];
-    sent.provisional |= status < 200;
-    sent.final |= status >= 200;
-  }
-  void failed(ClientTransactionId id) { sent_[id].final = true; }
-
-  void check(const Outgoing& outgoing) {
-    if (const auto* request = std::get_if<SendRequest>(&outgoing)) {
-      EXPECT_FALSE(sent_.contains(request->id)) << "a client transaction twice";
-      sent_[request->id].invite = request->request.method == Method::Invite;
-      const std::string dialog =
-          request->request.callId + '/' + request->request.from.tag + '/' + request->request.to.tag;
-      auto& last = lastCseq_[dialog];
-      EXPECT_GT(request->request.cseq, last) << dialog;
-      last = request->request.cseq;
-    } else if (const auto* cancel = std::get_if<CancelRequest>(&outgoing)) {
-      const auto& sent = sent_[cancel->id];
-      EXPECT_TRUE(sent.invite && sent.provisional && !sent.final && !sent.cancelled);
-      sent_[cancel->id].cancelled = true;
-    } else if (const auto* response = std::get_if<SendResponse>(&outgoing)) {
-      EXPECT_TRUE(open_.contains(response->id)) << "a response after the final one";
-      EXPECT_TRUE(response->response.status <= 100 || !response->response.to.tag.empty());
-      if (response->response.status >= 200) open_.erase(response->id);
-    } else if (const auto* ack = std::get_if<SendAck>(&outgoing)) {
-      EXPECT_EQ(ack->request.method, Method::Ack);
-      EXPECT_FALSE(ack->destination.host.empty());
-    }
-  }
-  std::size_t unansweredRequests() const { return open_.size(); }
-
- private:
-  struct Sent {
-    bool invite = false, provisional = false, final = false, cancelled = false;
-  };
-  std::map<ClientTransactionId, Sent> sent_;
-  std::set<ServerTransactionId> open_;
-  std::map<std::string, std::uint32_t> lastCseq_;
-};
 
 struct NetworkFaults {
   unsigned lossPercent = 0, challengePercent = 0;
@@ -69,8 +26,8 @@ class AgentNetwork {
     RuleChecker rules;
   };
 
-  AgentNetwork(std::uint64_t seed, NetworkFaults faults)
-      : random(seed), faults_(faults), sides{Side(sideConfig(0), random), Side(sideConfig(1), random)} {}
+  AgentNetwork(std::uint64_t seed, NetworkFaults itsFaults)
+      : random(seed), faults(itsFaults), sides{Side(sideConfig(0), random), Side(sideConfig(1), random)} {}
 
   // Called for every event, with the number of the side.
   std::function<void(int, const Event&)> onEvent;
@@ -107,11 +64,13 @@ class AgentNetwork {
 
   crosspoint::test::SeededRandom random;
   TimePoint now = kStart;
+  NetworkFaults faults;  // may be changed at any time
 
  private:
   struct Transaction {
     int client = 0;
     ClientTransactionId clientId{};
+    TimePoint sentAt{};
     bool finalSent = false, acknowledged = false;
     Response answer;
   };
@@ -120,10 +79,12 @@ class AgentNetwork {
     Config config = defaultConfig();
     config.contact.host = side == 0 ? "192.0.2.1" : "192.0.2.2";
     config.tagPrefix = side == 0 ? "a" : "b";
+    config.sessionExpires = std::chrono::seconds(side == 0 ? 90 : 150);  // one of them too short for the other
+    config.minSe = std::chrono::seconds(side == 0 ? 90 : 120);
     return config;
   }
   bool percent(unsigned chance) { return random.below(100) < chance; }
-  Duration delay() { return Duration(random.below(static_cast<std::uint64_t>(faults_.delayMax.count()) + 1)); }
+  Duration delay() { return Duration(random.below(static_cast<std::uint64_t>(faults.delayMax.count()) + 1)); }
   std::optional<TimePoint> nextEvent() const {
     auto next = earlier(sides[0].agent.nextTimeout(), sides[1].agent.nextTimeout());
     if (!schedule_.empty()) next = earlier(next, schedule_.begin()->first);
@@ -132,28 +93,28 @@ class AgentNetwork {
   void deliver(int side, Incoming incoming) {
     after(delay(), [this, side, incoming = std::move(incoming)] {
       if (const auto* response = std::get_if<ResponseReceived>(&incoming)) {
-        sides[side].rules.responseReceived(response->id, response->response.status);
+        sides[side].rules.responseReceived(response->id, response->response);
       }
-      if (const auto* request = std::get_if<RequestReceived>(&incoming)) sides[side].rules.requestReceived(request->id);
+      if (const auto* request = std::get_if<RequestReceived>(&incoming)) sides[side].rules.requestReceived(*request);
       sides[side].agent.handle(now, incoming);
     });
   }
-  void failLater(int side, ClientTransactionId id) {
-    after(std::chrono::seconds(32), [this, side, id] {
+  void failLater(int side, ClientTransactionId id, TimePoint sentAt) {
+    after(sentAt + std::chrono::seconds(32) - now, [this, side, id] {
       sides[side].rules.failed(id);
       sides[side].agent.handle(now, TransactionFailed{id, TransactionFailed::Cause::Timeout});
     });
   }
 
   void carry(int side, const SendRequest& sent) {
-    if (percent(faults_.lossPercent)) return failLater(side, sent.id);
-    if (sent.request.authorizations.empty() && percent(faults_.challengePercent)) {
+    if (percent(faults.lossPercent)) return failLater(side, sent.id, now);
+    if (sent.request.authorizations.empty() && percent(faults.challengePercent)) {
       Response challenge = makeResponse(sent.request, 407, "proxy");
       challenge.challenges = {AgentFixture::digestChallenge("n" + std::to_string(random.below(1000)), true)};
       return deliver(side, ResponseReceived{sent.id, challenge});
     }
     const ServerTransactionId id{++lastServerTransaction_};
-    transactions_[id] = {.client = side, .clientId = sent.id};
+    transactions_[id] = {.client = side, .clientId = sent.id, .sentAt = now};
     byClient_[{side, sent.id}] = id;
     if (sent.request.method == Method::Invite && !percent(30)) {
       deliver(side, ResponseReceived{sent.id, makeResponse(sent.request, 100, "")});
@@ -161,7 +122,7 @@ class AgentNetwork {
     deliver(1 - side, RequestReceived{id, sent.request, {}});
   }
   void carry(int side, const SendAck& sent) {
-    if (percent(faults_.lossPercent)) return;
+    if (percent(faults.lossPercent)) return;
     for (auto& [id, transaction] : transactions_) {  // the 2xx is not repeated any more
       if (transaction.client == side && transaction.answer.callId == sent.request.callId &&
           transaction.answer.cseq == sent.request.cseq) {
@@ -171,7 +132,7 @@ class AgentNetwork {
     deliver(1 - side, AckReceived{sent.request});
   }
   void carry(int side, const CancelRequest& sent) {
-    if (percent(faults_.lossPercent)) return;
+    if (percent(faults.lossPercent)) return;
     after(delay(), [this, side, sent] {
       const auto found = byClient_.find({side, sent.id});
       if (found == byClient_.end() || transactions_[found->second].finalSent) return;
@@ -184,22 +145,23 @@ class AgentNetwork {
     const bool repeated = final && sent.response.status < 300 && sent.response.method == Method::Invite;
     transaction.finalSent |= final;
     transaction.answer = sent.response;
-    const bool lost = percent(faults_.lossPercent);
+    const bool lost = percent(faults.lossPercent);
     if (!lost) deliver(transaction.client, ResponseReceived{transaction.clientId, sent.response});
-    if (lost && final && sent.response.method != Method::Invite) failLater(transaction.client, transaction.clientId);
+    if (lost && final && sent.response.method != Method::Invite) {
+      failLater(transaction.client, transaction.clientId, transaction.sentAt);
+    }
     if (repeated) repeat(sent.id, now + std::chrono::seconds(30));
   }
   void repeat(ServerTransactionId id, TimePoint end) {
     after(std::chrono::seconds(1), [this, id, end] {
       auto& transaction = transactions_[id];
       if (transaction.acknowledged || now > end) return;
-      if (!percent(faults_.lossPercent))
+      if (!percent(faults.lossPercent))
         deliver(transaction.client, ResponseReceived{transaction.clientId, transaction.answer});
       repeat(id, end);
     });
   }
 
-  NetworkFaults faults_;
   std::multimap<TimePoint, std::function<void()>> schedule_;
   std::map<ServerTransactionId, Transaction> transactions_;
   std::map<std::pair<int, ClientTransactionId>, ServerTransactionId> byClient_;

@@ -25,7 +25,8 @@ struct RandomOwners {
 
   AgentNetwork network;
   std::array<std::set<CallId>, 2> live, ended;
-  std::size_t answered = 0, started = 0, reOffers = 0;
+  bool givesCredentials = false;  // at once, to calls that come in
+  std::size_t answered = 0, started = 0, reOffers = 0, earlyOffers = 0, earlyAnswers = 0;
 
   std::uint64_t dice(std::uint64_t bound) { return network.random.below(bound); }
   UserAgent& agent(int side) { return network.sides[side].agent; }
@@ -45,9 +46,10 @@ struct RandomOwners {
   void react(int side, const IncomingCall& incoming) {
     live[side].insert(incoming.call);
     const auto id = incoming.call;
+    if (givesCredentials) static_cast<void>(agent(side).setCredentials(id, {"1020", "secret"}));
     if (dice(2))
       network.after(milliseconds(dice(500)), [=, this] { static_cast<void>(agent(side).ring(network.now, id)); });
-    if (dice(3) == 0) {
+    if (dice(3) != 0) {
       network.after(milliseconds(dice(900)),
                     [=, this] { static_cast<void>(agent(side).progress(network.now, id, "early")); });
     }
@@ -58,26 +60,39 @@ struct RandomOwners {
         static_cast<void>(agent(side).accept(network.now, id, "session"));
     });
   }
+  void react(int side, const EarlyMedia& event) {
+    if (event.isOffer) later(side, event.call, event.branch);
+    if (dice(3) == 0) updateLater(side, event.call);
+  }
   void react(int side, const Answered& event) {
     ++answered;
-    if (event.isOffer) later(side, event.call);
+    if (event.isOffer) later(side, event.call, event.branch);
   }
   void react(int side, const OfferReceived& event) {
     ++reOffers;
-    later(side, event.call);
+    earlyOffers += event.early;
+    later(side, event.call, event.branch);
+  }
+  void react(int side, const OfferAnswered& event) {
+    earlyAnswers += event.early;
+    if (event.early && dice(2)) updateLater(side, event.call);
   }
   void react(int side, const Ended& event) {
     live[side].erase(event.call);
     EXPECT_TRUE(ended[side].insert(event.call).second) << "Ended twice";
     EXPECT_EQ(agent(side).hangUp(network.now, event.call).error(), CommandError::UnknownCall);
   }
-  void later(int side, CallId id) {
+  void later(int side, CallId id, std::uint32_t branch) {
     network.after(milliseconds(dice(1500)), [=, this] {
       if (dice(10) == 0)
-        static_cast<void>(agent(side).rejectOffer(network.now, id, 488));
+        static_cast<void>(agent(side).rejectOffer(network.now, id, 488, branch));
       else if (dice(15) != 0)
-        static_cast<void>(agent(side).answerOffer(network.now, id, "answer"));
+        static_cast<void>(agent(side).answerOffer(network.now, id, "answer", branch));
     });
+  }
+  void updateLater(int side, CallId id) {
+    network.after(milliseconds(dice(500)),
+                  [=, this] { static_cast<void>(agent(side).update(network.now, id, "new")); });
   }
 
   void start(int side) {
@@ -95,7 +110,7 @@ struct RandomOwners {
     const CallId id = *it;
     std::optional<std::string> sdp;
     if (dice(4)) sdp = "offer";
-    switch (dice(12)) {
+    switch (dice(15)) {
       case 0:
       case 1:
         static_cast<void>(agent(side).hangUp(network.now, id));
@@ -115,6 +130,11 @@ struct RandomOwners {
         break;
       case 9:
         static_cast<void>(agent(side).accept(network.now, id, "session"));
+        break;
+      case 10:
+      case 11:
+      case 12:
+        static_cast<void>(agent(side).update(network.now, id, "update"));
         break;
       default:
         start(side);
@@ -171,6 +191,38 @@ TEST(TwoAgents, SetUpMostCallsOnAGoodNetwork) {
   t.run(minutes(20));
   EXPECT_GT(t.answered * 2, t.started);
   EXPECT_GT(t.reOffers, 50u);
+}
+
+// What the rules are checked on: everything happens.
+TEST(TwoAgents, UseReliableResponsesUpdatesAndSessionTimers) {
+  RandomOwners t(98, {.challengePercent = 20});
+  t.run(minutes(30));
+  EXPECT_GT(t.earlyOffers, 10u);
+  EXPECT_GT(t.earlyAnswers, 10u);
+  for (const auto& side : t.network.sides) {
+    EXPECT_GT(side.rules.reliableSent, 50u);
+    EXPECT_GT(side.rules.pracksSent, 50u);
+    EXPECT_GT(side.rules.updatesSent, 50u);
+  }
+  EXPECT_GT(t.network.sides[1].rules.tooSmallSent, 50u);
+}
+
+// Calls that nobody touches stay up by their refreshes, and end on both sides when the network goes away.
+TEST(TwoAgents, KeepQuietCallsUpAndNoticeTheEndOfTheNetwork) {
+  RandomOwners t(97, {.challengePercent = 20});
+  t.givesCredentials = true;
+  for (int i = 0; i < 20; ++i) t.start(i % 2);
+  t.network.drain();
+  t.network.runUntil(kStart + minutes(4));
+  const auto up = t.live;
+  EXPECT_GT(up[0].size(), 5u);
+  t.network.runUntil(kStart + minutes(60));
+  EXPECT_EQ(t.live, up);
+  for (const auto& side : t.network.sides) EXPECT_GT(side.rules.refreshesSent, 100u);
+  t.network.faults.lossPercent = 100;
+  t.network.runUntil(kStart + minutes(64));
+  EXPECT_TRUE(t.live[0].empty());
+  EXPECT_TRUE(t.live[1].empty());
 }
 
 }  // namespace
