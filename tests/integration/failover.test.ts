@@ -1,0 +1,121 @@
+// Two gateways at one SIP server: a page that is given both finds the one that works, quickly, and is registered once.
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { TestBrowser, waitForTone } from './support/browser';
+import { Gateway } from './support/gateway';
+import { freePorts } from './support/ports';
+import { until } from './support/wait';
+import { WebParty } from './support/web_party';
+import { WebServer } from './support/web_server';
+
+const kLeft = 600;
+const kRight = 1_500;
+
+async function metric(gateway: Gateway, name: string): Promise<number> {
+  const text = await (await fetch(`${gateway.url}/metrics`)).text();
+  return Number(new RegExp(`^crosspoint_${name}(?:\\{.*\\})? (\\d+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
+}
+
+/** Pages that are signed in there. */
+const sessionsAt = (gateway: Gateway): Promise<number> => metric(gateway, 'sessions');
+
+describe('a page with two gateways', () => {
+  let server: Gateway; // only its SIP server
+  let first: Gateway;
+  let second: Gateway;
+  let web: WebServer;
+  let browsers: TestBrowser[];
+  const parties: WebParty[] = [];
+
+  beforeAll(async () => {
+    [server, web, ...browsers] = await Promise.all([
+      Gateway.start(),
+      WebServer.start(),
+      TestBrowser.start({ tone: kLeft }),
+      TestBrowser.start({ tone: kRight }),
+    ]);
+  });
+  beforeEach(async () => {
+    const sip = { sip: { server: `sip:${server.sipServer};transport=udp` } };
+    [first, second] = await Promise.all([Gateway.start(sip), Gateway.start(sip)]);
+  });
+  afterEach(async () => {
+    await Promise.all(parties.splice(0).map((party) => party.stop()));
+    await Promise.all([first.program.stop(), second.program.stop()]);
+  });
+  afterAll(async () => {
+    await Promise.all([...(browsers ?? []).map((browser) => browser.stop()), web?.stop()]);
+    await server?.stop();
+  });
+
+  async function open(dn: string, browser: number, ...gateways: string[]): Promise<WebParty> {
+    const configuration = { webrtc_gateway: gateways.join(',') };
+    const party = await WebParty.open(browsers[browser]!, web, first, { dn, configuration });
+    parties.push(party);
+    await party.evaluate('enable(true, false)');
+    await party.waitFor('onMediaSuccess');
+    return party;
+  }
+
+  /** Someone at the second gateway calls it: it rings once, and both hear each other. */
+  async function expectCallable(party: WebParty, dn: string): Promise<void> {
+    const caller = await open('1009', 1, second.url);
+    await caller.signIn();
+    await party.forgetEvents();
+    await caller.call(dn);
+    await party.waitFor('onIncomingCall');
+    await party.accept();
+    await Promise.all([waitForTone(party.page, kRight), waitForTone(caller.page, kLeft)]);
+    const names = (await party.events()).map(({ name }) => name);
+    expect(names).not.toContain('onIncomingCall');
+    await caller.hangUp();
+    await party.waitFor('onPeerClosing');
+  }
+
+  it('signs in at the second one at once where nobody listens at the first', async () => {
+    const nobody = `http://127.0.0.1:${await freePorts()}`;
+    const party = await open('1001', 0, nobody, second.url);
+    const began = Date.now();
+    await party.signIn();
+    expect(Date.now() - began).toBeLessThan(3_000);
+    expect((await party.waitFor('onFailed'))['message']).toContain('cannot be reached');
+    await expectCallable(party, '1001');
+  });
+
+  it('signs in at the second one soon where the first has stopped to answer, and is registered once when it goes on', async () => {
+    const party = await open('1001', 0, first.url, second.url);
+    first.program.signal('SIGSTOP');
+    const began = Date.now();
+    await party.signIn();
+    expect(Date.now() - began).toBeLessThan(8_000); // 4 s, and what a busy machine adds
+    await party.waitFor('onFailed');
+    first.program.signal('SIGCONT'); // it finds the sign-in, and hears that it is of no use any more
+    // The sign-in, the question whether it is there, and at least this one.
+    await until('it has read what came meanwhile', async () => (await metric(first, 'http_requests_total')) >= 3);
+    await until('the page is signed in once', async () => (await sessionsAt(first)) === 0 && (await sessionsAt(second)) === 1);
+    await expectCallable(party, '1001');
+  });
+
+  it('moves to the second one when the first is killed', async () => {
+    const party = await open('1001', 0, first.url, second.url);
+    await party.signIn();
+    first.program.signal('SIGKILL');
+    const began = Date.now();
+    expect(await party.waitFor('onReconnect')).toMatchObject({ resumed: false });
+    expect(Date.now() - began).toBeLessThan(8_000);
+    const names = (await party.events()).map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining(['onConnectionError', 'onFailed']));
+    expect(await sessionsAt(second)).toBe(1);
+    await expectCallable(party, '1001');
+  });
+
+  it('in a call when its gateway is killed: the call ends, and the next one goes through the other', async () => {
+    const party = await open('1001', 0, first.url, second.url);
+    await party.signIn();
+    await party.call('echo');
+    await waitForTone(party.page, kLeft);
+    first.program.signal('SIGKILL');
+    await party.waitFor('onPeerClosing', 40_000);
+    await party.waitFor('onReconnect');
+    await expectCallable(party, '1001');
+  });
+});
