@@ -1,13 +1,14 @@
-// Builds dist/: grtc.js for a plain <script> tag (global `Grtc`), grtc.mjs as a module, and the types.
+// Builds dist/, or the folder of the first argument: grtc.js for a plain <script> tag (global `Grtc`), grtc.mjs as a
+// module, and the types.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const dist = join(here, 'dist');
+const dist = resolve(process.argv[2] ?? join(here, 'dist'));
 const banner = { js: '/* Grtc, the JavaScript API of Crosspoint. Apache-2.0. Contains webrtc-adapter (BSD-3-Clause). */' };
 const common = {
   entryPoints: [join(here, 'src/index.ts')],
@@ -20,9 +21,12 @@ const common = {
   banner,
 };
 
+// The guide's table of errors says cGrtc once.
+const script = { ...common, format: 'iife', globalName: 'Grtc', footer: { js: 'var cGrtc = Grtc;' } };
+
 rmSync(dist, { recursive: true, force: true });
-await build({ ...common, format: 'iife', globalName: 'Grtc', outfile: join(dist, 'grtc.js') });
-await build({ ...common, format: 'iife', globalName: 'Grtc', minify: true, outfile: join(dist, 'grtc.min.js') });
+await build({ ...script, outfile: join(dist, 'grtc.js') });
+await build({ ...script, minify: true, outfile: join(dist, 'grtc.min.js') });
 await build({ ...common, format: 'esm', outfile: join(dist, 'grtc.mjs') });
 
 // The bundles contain these; their licences ask that their text goes along.
@@ -35,4 +39,4 @@ const licences = ['webrtc-adapter/LICENSE.md', 'sdp/LICENSE'].map((path) => {
 writeFileSync(join(dist, 'THIRD-PARTY.txt'), licences.join('\n---\n\n'));
 
 const compiler = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc');
-execFileSync(process.execPath, [compiler, '-p', join(here, 'tsconfig.types.json')], { stdio: 'inherit' });
+execFileSync(process.execPath, [compiler, '-p', join(here, 'tsconfig.types.json'), '--outDir', join(dist, 'types')], { stdio: 'inherit' });
