@@ -16,5 +16,6 @@ export interface IncomingCall {
 
 /** Whether the gateway has only sent the same OFFER again. */
 export function isSameOffer(one: RoapOffer | null, other: RoapOffer): boolean {
-  return one !== null && one.offererSessionId === other.offererSessionId && one.seq === other.seq && one.sdp === other.sdp;
+  if (one === null) return false;
+  return one.offererSessionId === other.offererSessionId && one.seq === other.seq && one.sdp === other.sdp;
 }

@@ -104,7 +104,8 @@ export class SignIn {
     const limit = new Limit(answered.signal, kProbeTimeout);
     try {
       // Any reply will do; a session that there is none of may always sign out.
-      await this.#platform.request({ method: 'GET', url: `${gateway}/sign_out?id=none`, probe: true, signal: limit.signal });
+      const url = `${gateway}/sign_out?id=none`;
+      await this.#platform.request({ method: 'GET', url, probe: true, signal: limit.signal });
       return await never;
     } catch {
       return answered.signal.aborted ? never : 'absent';

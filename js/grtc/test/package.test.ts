@@ -44,7 +44,7 @@ describe('The package', () => {
 
   it('names only files that are there', () => {
     const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Record<string, unknown>;
-    const named = JSON.stringify([manifest['main'], manifest['module'], manifest['types'], manifest['exports'], manifest['unpkg']]);
+    const named = JSON.stringify(['main', 'module', 'types', 'exports', 'unpkg'].map((name) => manifest[name]));
     const paths = [...named.matchAll(/"(\.\/[^"]+\.(?:mjs|js|ts))"/g)].map(([, path]) => path ?? '');
     expect(paths.length).toBeGreaterThan(5);
     for (const path of paths) expect(readFileSync(join(folder, path), 'utf8').length).toBeGreaterThan(100);
@@ -62,7 +62,8 @@ describe('The package', () => {
   });
 
   it('as a module has the same names, also where there is no page', () => {
-    const script = `import('${pathToFileURL(join(folder, 'dist/grtc.mjs')).href}').then((all) => console.log(Object.keys(all).join()))`;
+    const { href } = pathToFileURL(join(folder, 'dist/grtc.mjs'));
+    const script = `import('${href}').then((all) => console.log(Object.keys(all).join()))`;
     const names = execFileSync(process.execPath, ['-e', script], { encoding: 'utf8' }).trim().split(',');
     expect(names).toEqual(expect.arrayContaining(kNames));
   });

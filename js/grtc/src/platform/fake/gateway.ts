@@ -205,7 +205,8 @@ export class FakeGateway {
       return Promise.reject(new TypeError('Failed to fetch'));
     }
     const [, from = '', to = '', count] = /\?from=([^&]*)&to=(.*?)(?:&n=(\d+))?$/.exec(url.search) ?? [];
-    this.#takePost({ from, to: decodeURIComponent(to), body: request.body ?? '', number: numberOf(count), way: 'POST' });
+    const number = numberOf(count);
+    this.#takePost({ from, to: decodeURIComponent(to), body: request.body ?? '', number, way: 'POST' });
     return Promise.resolve(makeReply(200, ''));
   }
 
