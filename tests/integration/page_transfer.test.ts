@@ -1,0 +1,89 @@
+// Transfers by a page, through the API and on the softphone page.
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { waitForTone } from './support/browser';
+import { kFirefox, kGrtc } from './support/contenders';
+import { until } from './support/wait';
+import type { WebParty } from './support/web_party';
+import { World } from './support/world';
+
+const kLeft = 600;
+const kRight = 1_500;
+const kThird = 2_400;
+
+describe.each([kGrtc, kFirefox])('$name transfers', (contender) => {
+  let world: World;
+  let left: WebParty;
+  let right: WebParty;
+  let third: WebParty;
+
+  beforeAll(async () => {
+    world = await World.start({ tones: [kLeft, kRight, kThird], contenders: [contender, kGrtc, kGrtc] });
+  });
+  afterEach(() => world?.clear());
+  afterAll(() => world?.stop());
+
+  async function talk(): Promise<void> {
+    [left, right, third] = await Promise.all([
+      world.party({ dn: '1001' }, 0),
+      world.party({ dn: '1002' }, 1),
+      world.party({ dn: '1003' }, 2),
+    ]);
+    await left.call('1002');
+    await right.waitFor('onIncomingCall');
+    await right.accept();
+    await Promise.all([waitForTone(left.page, kRight), waitForTone(right.page, kLeft)]);
+  }
+
+  async function transferState(state: string): Promise<Record<string, unknown>> {
+    return until(`the transfer is ${state}`, async () => {
+      const told = await left.waitFor('onTransfer');
+      return told['state'] === state ? told : undefined;
+    });
+  }
+
+  it('to a number: the far end talks to that one, and the call ends here', async () => {
+    await talk();
+    await left.evaluate("session.transferCall('1003')");
+    await third.waitFor('onIncomingCall');
+    await third.accept();
+    await transferState('transferred');
+    await left.waitFor('onPeerClosing');
+    await Promise.all([waitForTone(right.page, kThird), waitForTone(third.page, kRight)]);
+    await right.hangUp();
+    await third.waitFor('onPeerClosing');
+  });
+
+  it('to a number that does not exist: it is told why, and the call goes on', async () => {
+    await talk();
+    await left.evaluate("session.transferCall('nobody')");
+    expect(await transferState('transfer-failed')).toMatchObject({ sipStatus: 404 });
+    await Promise.all([waitForTone(left.page, kRight), waitForTone(right.page, kLeft)]);
+    await left.hangUp();
+    await right.waitFor('onPeerClosing');
+  });
+
+  it('to the far end of another call of the page', async () => {
+    await talk();
+    const { webrtc_gateway: url } = { webrtc_gateway: world.gateway.url };
+    await left.evaluate(`(() => {
+      window.second = new Grtc.Client({ webrtc_gateway: ${JSON.stringify(url)} });
+      second.onMediaSuccess.add(() => second.register('1004'));
+      second.onRegister.add(() => {
+        window.consultation = new Grtc.MediaSession(second);
+        consultation.makeOffer('1003', true, false);
+      });
+      second.enableMediaSource(true, false);
+    })()`);
+    await third.waitFor('onIncomingCall');
+    await third.accept();
+    await waitForTone(third.page, kLeft);
+    await until('the consultation is set up', () => left.evaluate('consultation.isEstablished()'));
+    await left.evaluate('session.transferCall(consultation)');
+    await transferState('transferred');
+    await left.waitFor('onPeerClosing');
+    await Promise.all([waitForTone(right.page, kThird), waitForTone(third.page, kRight)]);
+    await left.evaluate('second.disconnect()');
+    await right.hangUp();
+    await third.waitFor('onPeerClosing');
+  });
+});
