@@ -4,6 +4,7 @@
 
 #include "bridge/reason.h"
 #include "bridge/sessions.h"
+#include "core/sip/refer.h"
 
 namespace crosspoint::bridge {
 namespace {
@@ -108,7 +109,7 @@ void Call::carryOut(TimePoint now, call::Machine::RoutesChanged&) {
     log(LogLevel::Info, "answered");
     if (session_ != nullptr && session_->wantsProgress) {
       const auto dialog = sipCall_ ? shared_.agent.dialogOf(*sipCall_) : std::nullopt;
-      tellPage(progressMessage("answered", 0, {}, dialog ? dialogText(*dialog) : ""), PageQueue::Kind::Chatter);
+      tellPage(progressMessage("answered", 0, {}, dialog ? sip::toString(*dialog) : ""), PageQueue::Kind::Chatter);
     }
   }
 }

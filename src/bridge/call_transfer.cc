@@ -7,9 +7,12 @@
 //     TRANSFER of the page ──► REFER to the far end ── it has its new partner ──► the page's call ends
 //
 // One of these at a time. A far end that hangs up as soon as its REFER is accepted leaves the call to the next one.
+#include <algorithm>
+
 #include "bridge/call.h"
 #include "bridge/reason.h"
 #include "bridge/sessions.h"
+#include "core/sip/refer.h"
 
 namespace crosspoint::bridge {
 
@@ -201,7 +204,7 @@ void Call::transferByPage(TimePoint now, const roap::Transfer& transfer) {
   if (next_ || referring_) return fail(491, "Another transfer of this call is under way");
   std::optional<sip::Replaces> replaces;
   if (!transfer.replaces.empty()) {
-    replaces = parseDialog(transfer.replaces);
+    replaces = sip::parseReplaces(transfer.replaces);
     if (!replaces) return fail(400, "What the transfer is to replace is no dialog of a call");
   }
   const auto sent = shared_.agent.refer(now, *sipCall_, transfer.to, replaces);

@@ -109,7 +109,8 @@ class Page {
                            .sdp = std::move(sdp),
                            .offererSessionId = roap::SessionId::number(offererId),
                            .seq = ++seq,
-                           .tiebreaker = 1 + static_cast<std::uint32_t>(door_.random().below(400'000'000))});
+                           .tiebreaker = 1 + static_cast<std::uint32_t>(door_.random().below(400'000'000)),
+                           .attachedData = attached});
   }
   // Takes the ANSWER and sends the OK.
   roap::Message takeAnswer() {
@@ -145,7 +146,8 @@ class Page {
                                              .offererSessionId = offer.offererSessionId,
                                              .answererSessionId = roap::SessionId::number(7),
                                              .seq = offer.seq,
-                                             .moreComing = moreComing});
+                                             .moreComing = moreComing,
+                                             .attachedData = attached});
     post(body);
     return body;
   }
@@ -224,6 +226,7 @@ class Page {
   std::vector<Codec> videoCodecs{kVp8};
   bool video = false;
   Direction direction = Direction::SendRecv;
+  std::vector<roap::AttachedItem> attached;  // in every message, as pages in the field do it
   std::uint64_t offererId = 100;
   std::uint32_t seq = 0;
   std::uint32_t ssrc = 0;

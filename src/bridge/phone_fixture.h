@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -43,13 +44,25 @@ class Phone {
 
   // ---- what it does ----
 
-  void call(const std::string& to, bool withOffer = true) {
-    const auto made = agent_.invite(
-        door_.now(), {.fromUser = user, .to = to, .sdp = withOffer ? std::optional(describe()) : std::nullopt});
-    ASSERT_TRUE(made);
-    call_ = *made;
+  void call(const std::string& to, bool withOffer = true) { invite({.to = to}, withOffer); }
+  // A call that takes the place of another one (RFC 3891).
+  void callReplacing(const std::string& to, sip::Replaces replaces, bool withOffer = true) {
+    invite({.to = to, .replaces = std::move(replaces)}, withOffer);
+  }
+  void refer(const std::string& to, std::optional<sip::Replaces> replaces = {}) {
+    ASSERT_TRUE(agent_.refer(door_.now(), *call_, to, std::move(replaces)));
     drain();
   }
+  void acceptRefer() {
+    ASSERT_TRUE(agent_.acceptRefer(door_.now(), refers.back().call, refers.back().refer));
+    drain();
+  }
+  void notifyRefer(int status) {
+    ASSERT_TRUE(agent_.notifyRefer(door_.now(), refers.back().call, refers.back().refer, status));
+    drain();
+  }
+  // Its call as the other end must find it named in a Replaces header.
+  sip::Replaces dialog() const { return agent_.dialogOf(*call_).value_or(sip::Replaces{}); }
   void ring() {
     ASSERT_TRUE(agent_.ring(door_.now(), *call_));
     drain();
@@ -59,7 +72,7 @@ class Phone {
     drain();
   }
   void answer() {
-    ASSERT_TRUE(agent_.accept(door_.now(), *call_, describe()));
+    ASSERT_TRUE(agent_.accept(door_.now(), *call_, describe(), headers));
     drain();
   }
   void reject(int status) {
@@ -100,6 +113,7 @@ class Phone {
   std::optional<IpAddress> holdAddress;  // written in c= instead of its own
   OnInvite onInvite = OnInvite::Ring;
   std::function<std::string()> describeOtherwise;  // SDP in place of its own
+  std::vector<sip::Header> headers;                // of its INVITE and its 200
 
   // ---- what it has seen ----
 
@@ -109,6 +123,9 @@ class Phone {
   const SessionDescription& described() const { return descriptions_.at(descriptions_.size() - 1); }
   std::vector<sip::Ended> ended;
   std::vector<sip::InfoReceived> infos;
+  std::vector<sip::Header> headersReceived;  // of the last INVITE or 200
+  std::vector<sip::ReferReceived> refers;
+  std::vector<sip::ReferProgress> referProgress;
   std::vector<int> offersFailed;
   std::size_t offersReceived = 0, provisionals = 0;
   std::vector<RtpSample> received, receivedVideo;
@@ -184,19 +201,36 @@ class Phone {
     ASSERT_TRUE(description) << *text;
     descriptions_.push_back(*description);
   }
+  void invite(sip::InviteParameters parameters, bool withOffer) {
+    parameters.fromUser = user;
+    if (withOffer) parameters.sdp = describe();
+    parameters.extraHeaders = headers;
+    const auto made = agent_.invite(door_.now(), std::move(parameters));
+    ASSERT_TRUE(made);
+    call_ = *made;
+    established_ = false;
+    drain();
+  }
   static void expect(const sip::CommandResult& result) { EXPECT_TRUE(result) << sip::toString(result.error()); }
   void handle(const sip::Event& event) {
     const TimePoint now = door_.now();
     if (const auto* incoming = std::get_if<sip::IncomingCall>(&event)) {
-      call_ = incoming->call;
+      const auto replaced = std::exchange(call_, incoming->call);
       established_ = false;
+      headersReceived = incoming->extraHeaders;
       readSdp(incoming->sdp);
+      if (incoming->replaces) {
+        EXPECT_EQ(incoming->replaces, replaced);
+        expect(agent_.accept(now, *call_, describe(), headers));
+        return expect(agent_.hangUp(now, *incoming->replaces));
+      }
       if (onInvite != OnInvite::Nothing) expect(agent_.ring(now, *call_));
-      if (onInvite == OnInvite::Answer) expect(agent_.accept(now, *call_, describe()));
+      if (onInvite == OnInvite::Answer) expect(agent_.accept(now, *call_, describe(), headers));
     } else if (std::holds_alternative<sip::Ringing>(event)) {
       ++provisionals;
     } else if (const auto* answered = std::get_if<sip::Answered>(&event)) {
       established_ = true;
+      headersReceived = answered->extraHeaders;
       readSdp(answered->sdp);
       if (answered->isOffer) expect(agent_.answerOffer(now, answered->call, describe()));
     } else if (const auto* confirmed = std::get_if<sip::Confirmed>(&event)) {
@@ -212,6 +246,10 @@ class Phone {
       offersFailed.push_back(failed->status);
     } else if (const auto* info = std::get_if<sip::InfoReceived>(&event)) {
       infos.push_back(*info);
+    } else if (const auto* refer = std::get_if<sip::ReferReceived>(&event)) {
+      refers.push_back(*refer);
+    } else if (const auto* progress = std::get_if<sip::ReferProgress>(&event)) {
+      referProgress.push_back(*progress);
     } else if (const auto* end = std::get_if<sip::Ended>(&event)) {
       ended.push_back(*end);
       if (call_ == end->call) call_.reset();

@@ -1,4 +1,4 @@
-// What a transfer needs beside the call: the far end that is to take over, and how dialogs and progress are written.
+// What a transfer needs beside the call: the far end that is to take over, and how progress is told.
 #pragma once
 #include <memory>
 #include <optional>
@@ -31,11 +31,6 @@ struct FormerFarEnd {
   TimePoint patienceEnds;
 };
 inline constexpr Duration kFormerByeWithin = std::chrono::seconds(2);
-
-// "call-id;to-tag=…;from-tag=…" as PROGRESS "answered" tells it and TRANSFER brings it.
-std::string dialogText(const sip::Replaces& dialog);
-// Nothing if it is no dialog, or has characters that do not belong into a header.
-std::optional<sip::Replaces> parseDialog(std::string_view text);
 
 // A PROGRESS message. What is 0 or empty is left out.
 std::string progressMessage(std::string_view state, int sipStatus = 0, std::string_view reason = {},
