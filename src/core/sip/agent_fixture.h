@@ -138,6 +138,15 @@ struct AgentFixture {
     }
     return response;
   }
+  // A reliable provisional response (RFC 3262) of a far end that allows UPDATE.
+  void respondReliably(const SendRequest& sent, int status, std::uint32_t rseq, std::string sdp = {},
+                       std::string tag = "far") {
+    Response response = makeReply(sent, status, std::move(tag), std::move(sdp));
+    response.require = {"100rel"};
+    response.rseq = rseq;
+    response.allow = {"INVITE", "ACK", "BYE", "UPDATE"};
+    handle(ResponseReceived{sent.id, std::move(response)});
+  }
   static Challenge digestChallenge(std::string nonce, bool proxy = false, bool stale = false) {
     Challenge challenge{
         .proxy = proxy,
@@ -179,7 +188,7 @@ struct CallFixture : AgentFixture {
 
   CallId call{};
   std::string callId, ourTag, farTag = "far";
-  std::uint32_t farCseq = 100;
+  std::uint32_t farCseq = 100, inviteCseq = 0;
 
   SendRequest startCall(std::optional<std::string> sdp = "offer") {
     const auto started = agent.invite(now, {.fromUser = "1020",
@@ -217,6 +226,29 @@ struct CallFixture : AgentFixture {
     handle(AckReceived{inDialog(Method::Ack)});
     event<Confirmed>();
   }
+  // A call that came in from a caller with 100rel and UPDATE.
+  ServerTransactionId startIncomingReliable(std::string sdp = "offer", bool required = false) {
+    Request invite = inviteRequest(std::move(sdp));
+    (required ? invite.require : invite.supported) = {"100rel"};
+    invite.allow = {"INVITE", "ACK", "BYE", "PRACK", "UPDATE"};
+    callId = invite.callId;
+    farCseq = inviteCseq = invite.cseq;
+    const auto id = receive(std::move(invite));
+    call = event<IncomingCall>().call;
+    return id;
+  }
+  Request prack(const SendResponse& reliable, std::string sdp = {}) {
+    ourTag = reliable.response.to.tag;
+    Request request = inDialog(Method::Prack, std::move(sdp));
+    request.rack = RAck{reliable.response.rseq.value_or(0), reliable.response.cseq, Method::Invite};
+    return request;
+  }
+  // The ACK of the first INVITE, whatever came after that.
+  void acknowledgeFirst(std::string sdp = {}) {
+    Request ack = inDialog(Method::Ack, std::move(sdp));
+    ack.cseq = inviteCseq;
+    handle(AckReceived{std::move(ack)});
+  }
   // The far end's next request in the dialog; an ACK has the number of the INVITE before it.
   Request inDialog(Method method, std::string sdp = {}) {
     Request request;
@@ -238,6 +270,30 @@ struct CallFixture : AgentFixture {
     runFor(duration);
     EXPECT_EQ(agent.callCount(), 0u);
     EXPECT_FALSE(agent.nextTimeout().has_value());
+  }
+};
+
+// A call of ours that is up, with a far end that allows UPDATE; `interval` 0: and knows no session timer.
+struct UpdateFixture : CallFixture {
+  SendRequest establish(std::uint32_t interval = 0,
+                        SessionExpires::Refresher refresher = SessionExpires::Refresher::Uac,
+                        bool allowsUpdate = true) {
+    SendRequest invite = startCall();
+    Response answer = makeReply(invite, 200, farTag, "answer");
+    if (allowsUpdate) answer.allow = {"INVITE", "ACK", "BYE", "UPDATE"};
+    if (interval != 0) answer.sessionExpires = SessionExpires{interval, refresher};
+    handle(ResponseReceived{invite.id, answer});
+    event<Answered>();
+    ack();
+    return invite;
+  }
+  // Our call rings, and its offer has been answered reliably.
+  SendRequest ringReliably() {
+    SendRequest invite = startCall();
+    respondReliably(invite, 183, 1, "early");
+    respond(request(Method::Prack), 200);
+    event<EarlyMedia>();
+    return invite;
   }
 };
 
