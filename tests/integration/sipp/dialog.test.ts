@@ -188,8 +188,10 @@ describe('data and events', () => {
       cast,
       ended(
         answered()
+          .pause(300) // events that come faster than the page can act on them are made one
           .request('NOTIFY', { headers: ['Event: hold'] })
           .expect(200)
+          .pause(300)
           .request('NOTIFY', { headers: ['Event: talk', 'Subscription-State: active'] })
           .expect(200)
           .request('NOTIFY', { headers: ['Event: weather', 'Subscription-State: active'] })
@@ -213,7 +215,7 @@ describe('data and events', () => {
   });
 
   scenario('OPTIONS in the call says what we can do', {}, async (cast) => {
-    const done = await inCall(cast, ended(answered().request('OPTIONS').expect(200, { Allow: 'INVITE.*INFO.*NOTIFY' })));
+    const done = await inCall(cast, ended(answered().request('OPTIONS').expect(200, { Allow: 'INVITE.*INFO.*NOTIFY.*PRACK.*UPDATE.*REFER' })));
     await cast.page.send('2001', 'BYE');
     await done();
   });

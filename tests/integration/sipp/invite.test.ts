@@ -70,6 +70,16 @@ describe('a page calls', () => {
     });
   }
 
+  scenario('a Reason header of a refusal says more than its status', {}, async ({ page, far }) => {
+    const phone = await far(
+      callee().receive('INVITE').reply(480, { headers: ['Reason: Q.850;cause=17;text="User busy"'] }).receive('ACK'),
+    );
+    await page.offer('2001');
+    expect((await page.error()).reason).toMatch(/busy/i);
+    await page.next(/^BYE/);
+    await phone.done();
+  });
+
   scenario('several early dialogs: the answer may come from the first', {}, async ({ page, far }) => {
     const phone = await far(
       callee()

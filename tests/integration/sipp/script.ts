@@ -80,6 +80,14 @@ export class Script {
     return this.expect(200, expected);
   }
 
+  /** One of these, and nothing else. */
+  expectAny(statuses: number[]): this {
+    const last = statuses.at(-1)!;
+    for (const status of statuses.slice(0, -1)) this.steps.push(`<recv response="${status}" optional="true" next="any${this.count}"/>`);
+    this.steps.push(`<recv response="${last}"/>`, `<label id="any${this.count}"/>`);
+    return this;
+  }
+
   /** Responses that may come before the next step, or not. */
   maybe(...statuses: number[]): this {
     for (const status of statuses) this.steps.push(`<recv response="${status}" optional="true"/>`);

@@ -6,6 +6,7 @@ import { freePorts } from '../support/ports';
 import { Program, scratchFolder } from '../support/program';
 import { until } from '../support/wait';
 import { callee, type Script } from './script';
+import { Switchboard } from './switchboard';
 import { WirePage, type SignIn } from './wire_page';
 
 const kScenarioSeconds = 30;
@@ -23,7 +24,9 @@ export class Bench {
   private readonly folder = scratchFolder('sipp');
   private readonly programs: Program[] = [];
   private readonly pages: WirePage[] = [];
+  private readonly traces: string[] = [];
   private runs = 0;
+  private board: Switchboard | undefined;
 
   private constructor(
     readonly gateway: Gateway,
@@ -39,18 +42,46 @@ export class Bench {
   }
 
   /** Starts sipp with this script. A callee is ready to be called when this returns. */
-  async far(script: Script, name = 'scenario'): Promise<Far> {
+  far(script: Script, name = 'scenario'): Promise<Far> {
+    return this.start(script, name, this.port);
+  }
+
+  /** Several far ends at once, each called under its number; UDP only. */
+  async fars(scripts: Record<string, Script>): Promise<Record<string, Far>> {
+    const ports = Object.fromEntries(await Promise.all(Object.keys(scripts).map(async (user) => [user, await freePorts(1)] as const)));
+    this.board = await Switchboard.open(this.port, this.gateway.sip, ports);
+    const started = Object.entries(scripts).map(async ([user, script]) => [user, await this.start(script, user, ports[user]!)] as const);
+    return Object.fromEntries(await Promise.all(started));
+  }
+
+  /** One more far end, at a port of its own: it calls the gateway past the server's port. */
+  async elsewhere(script: Script): Promise<Far> {
+    return this.start(script, 'elsewhere', await freePorts(1));
+  }
+
+  /** The dialog between the gateway and the far end of that number, as a Replaces header names it at the gateway. */
+  dialog(user: string): Promise<string> {
+    return until(`a call with ${user}`, () => this.board?.dialogs.get(user));
+  }
+
+  /** Waits until some far end has seen or said this. */
+  async sees(pattern: RegExp): Promise<void> {
+    await until(`a SIP message with ${pattern}`, () => this.traces.some((file) => pattern.test(read(file))));
+  }
+
+  private async start(script: Script, name: string, port: number): Promise<Far> {
     const run = join(this.folder, `${++this.runs}`);
     writeFileSync(`${run}.xml`, script.xml(name));
+    this.traces.push(`${run}.messages`);
     const remote = script.role === 'caller' ? [this.gateway.sip] : [];
     const program = new Program('sipp', 'sipp', [
       ...remote,
-      ...['-sf', `${run}.xml`, '-i', '127.0.0.1', '-p', String(this.port), '-t', this.transport === 'tcp' ? 't1' : 'u1', '-m', '1', '-l', '1', '-nostdin'],
+      ...['-sf', `${run}.xml`, '-i', '127.0.0.1', '-p', String(port), '-t', this.transport === 'tcp' ? 't1' : 'u1', '-m', '1', '-l', '1', '-nostdin'],
       ...['-timeout', String(kScenarioSeconds), '-timeout_error', '-recv_timeout', String((kScenarioSeconds - 5) * 1_000), '-default_behaviors', 'none'],
       ...['-trace_err', '-error_file', `${run}.errors`, '-trace_msg', '-message_file', `${run}.messages`],
     ]);
     this.programs.push(program);
-    if (script.role === 'callee') await until('sipp listens', () => listens(this.transport, this.port));
+    if (script.role === 'callee') await until('sipp listens', () => listens(this.transport, port));
     return {
       done: async () => {
         const { code } = await program.exited;
@@ -70,6 +101,7 @@ export class Bench {
 
   async stop(): Promise<void> {
     for (const page of this.pages) page.leave();
+    this.board?.close();
     for (const program of this.programs) await program.stop('SIGKILL');
     await this.gateway.program.stop('SIGKILL'); // nobody is there any more to answer its last requests
   }

@@ -110,6 +110,10 @@ export class WirePage {
     return roapOf(await this.next(/errorType/));
   }
 
+  async signOut(): Promise<void> {
+    await fetch(`${this.gateway.url}/sign_out?id=${this.ssid}`).then((reply) => reply.arrayBuffer());
+  }
+
   leave(): void {
     this.gone.abort();
   }
