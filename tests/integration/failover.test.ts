@@ -10,13 +10,8 @@ import { WebServer } from './support/web_server';
 const kLeft = 600;
 const kRight = 1_500;
 
-async function metric(gateway: Gateway, name: string): Promise<number> {
-  const text = await (await fetch(`${gateway.url}/metrics`)).text();
-  return Number(new RegExp(`^crosspoint_${name}(?:\\{.*\\})? (\\d+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
-}
-
 /** Pages that are signed in there. */
-const sessionsAt = (gateway: Gateway): Promise<number> => metric(gateway, 'sessions');
+const sessionsAt = (gateway: Gateway): Promise<number> => gateway.metric('sessions');
 
 describe('a page with two gateways', () => {
   let server: Gateway; // only its SIP server
@@ -90,7 +85,7 @@ describe('a page with two gateways', () => {
     await party.waitFor('onFailed');
     first.program.signal('SIGCONT'); // it finds the sign-in, and hears that it is of no use any more
     // The sign-in, the question whether it is there, and at least this one.
-    await until('it has read what came meanwhile', async () => (await metric(first, 'http_requests_total')) >= 3);
+    await until('it has read what came meanwhile', async () => (await first.metric('http_requests_total')) >= 3);
     await until('the page is signed in once', async () => (await sessionsAt(first)) === 0 && (await sessionsAt(second)) === 1);
     await expectCallable(party, '1001');
   });

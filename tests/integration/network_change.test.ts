@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { waitForTone, type TestPage } from './support/browser';
 import { kFirefox, kGrtc } from './support/contenders';
 import { CuttingProxy } from './support/cutting_proxy';
+import { Front } from './support/front';
 import { Gateway } from './support/gateway';
 import { freePorts } from './support/ports';
 import { until } from './support/wait';
@@ -25,8 +26,7 @@ describe.each([kGrtc, kFirefox])('$name', (contender) => {
   });
   afterAll(() => world?.stop());
 
-  const offersOf = (party: WebParty): number =>
-    world.browsers[0]!.console.filter((line) => /Sending an OFFER/.test(line)).length + 0 * party.tone;
+  const offers = (): number => world.browsers[0]!.console.filter((line) => /Sending an OFFER/.test(line)).length;
   const changeNetwork = (page: TestPage): Promise<unknown> => page.evaluate("void window.dispatchEvent(new Event('online'))");
 
   async function throughProxy(dn: string): Promise<[WebParty, CuttingProxy]> {
@@ -39,12 +39,12 @@ describe.each([kGrtc, kFirefox])('$name', (contender) => {
     const party = await world.party({ dn: '1001' });
     await party.call('echo');
     await waitForTone(party.page, kLeft);
-    const before = offersOf(party);
+    const before = offers();
     await changeNetwork(party.page);
-    await until('an offer restarts ICE', () => offersOf(party) === before + 1);
+    await until('an offer restarts ICE', () => offers() === before + 1);
     await party.waitUntilEstablished();
     await waitForTone(party.page, kLeft);
-    expect(offersOf(party)).toBe(before + 1);
+    expect(offers()).toBe(before + 1);
     const names = (await party.events()).map(({ name }) => name);
     expect(names).not.toContain('onPeerClosing');
     expect(names).not.toContain('onWebrtcError');
@@ -64,6 +64,28 @@ describe.each([kGrtc, kFirefox])('$name', (contender) => {
     proxy.setDown(false);
     await party.hangUp();
     await other.waitFor('onPeerClosing', 20_000);
+  });
+
+  it('messages go over a WebSocket where there is one, and by hanging GET where a proxy knows none', async () => {
+    const sockets = (): Promise<number> => world.gateway.metric('http_sockets');
+    const direct = await world.party({ dn: '1001' });
+    await until('a WebSocket is open', async () => (await sockets()) === 1);
+    const before = await world.gateway.metric('http_socket_messages_total');
+    await direct.call('echo');
+    await waitForTone(direct.page, kLeft);
+    expect(await world.gateway.metric('http_socket_messages_total')).toBeGreaterThan(before);
+    await world.clear();
+    await until('it is closed', async () => (await sockets()) === 0);
+
+    const front = await Front.start(world.gateway);
+    const polling = await world.party({ dn: '1001', configuration: { webrtc_gateway: front.url } });
+    await polling.call('echo');
+    await waitForTone(polling.page, kLeft);
+    expect(await sockets()).toBe(0);
+    expect(front.askedFor(/^\/signalling/).length).toBeGreaterThan(0);
+    expect((await polling.events()).map(({ name }) => name)).not.toContain('onConnectionError');
+    await world.clear();
+    await front.stop();
   });
 
   it('connections that are cut all the time lose no message and double none', async () => {

@@ -64,9 +64,8 @@ describe.each([kGrtc, kFirefox])('$name transfers', (contender) => {
 
   it('to the far end of another call of the page', async () => {
     await talk();
-    const { webrtc_gateway: url } = { webrtc_gateway: world.gateway.url };
     await left.evaluate(`(() => {
-      window.second = new Grtc.Client({ webrtc_gateway: ${JSON.stringify(url)} });
+      window.second = new Grtc.Client({ webrtc_gateway: ${JSON.stringify(world.gateway.url)} });
       second.onMediaSuccess.add(() => second.register('1004'));
       second.onRegister.add(() => {
         window.consultation = new Grtc.MediaSession(second);
@@ -85,5 +84,40 @@ describe.each([kGrtc, kFirefox])('$name transfers', (contender) => {
     await left.evaluate('second.disconnect()');
     await right.hangUp();
     await third.waitFor('onPeerClosing');
+  });
+});
+
+describe('the softphone page', () => {
+  it('transfers: it says so where it came to nothing, and where it worked', async () => {
+    const world = await World.start({ tones: [kLeft, kRight, kThird] });
+    const [right, third] = await Promise.all([world.party({ dn: '1002' }, 1), world.party({ dn: '1003' }, 2)]);
+    const part = (id: string): string => `[data-testid="${id}"]`;
+    const page = await world.browsers[0]!.open(`${world.gateway.url}/?dn=1001&auto=1`);
+    const transfer = async (to: string): Promise<void> => {
+      await page.click(part('transfer-toggle'));
+      await page.fill(part('transfer-to'), to);
+      await page.click(part('transfer-go'));
+    };
+    const notice = (text: RegExp): Promise<unknown> =>
+      until(`it says ${text}`, async () => (await page.isVisible(part('notice'))) && text.test((await page.textOf(part('notice-text'))) ?? ''));
+
+    await until('signed in', () => page.isVisible(part('home')));
+    await page.fill(part('dial-number'), '1002');
+    await page.click(part('call-audio'));
+    await right.waitFor('onIncomingCall');
+    await right.accept();
+    await waitForTone(page, kRight);
+    await transfer('nobody');
+    await notice(/not transferred.*nobody/);
+    await waitForTone(page, kRight);
+    await transfer('1003');
+    await third.waitFor('onIncomingCall');
+    await third.accept();
+    await notice(/1002 has been transferred to 1003/);
+    await until('back at the dialler', () => page.isVisible(part('home')));
+    await Promise.all([waitForTone(right.page, kThird), waitForTone(third.page, kRight)]);
+    await page.close();
+    await world.clear();
+    await world.stop();
   });
 });

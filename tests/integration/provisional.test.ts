@@ -8,8 +8,10 @@ import { World } from './support/world';
 const kLeft = 600;
 const kRight = 1_500;
 
-const isConnected = (page: TestPage): Promise<boolean> =>
-  page.evaluate<string[]>('window.probe.states()').then((states) => states.some((state) => state.includes('connected') && !state.includes('disconnected')));
+async function isConnected(page: TestPage): Promise<boolean> {
+  const states = await page.evaluate<string[]>('window.probe.states()');
+  return states.some((state) => state.includes('connected') && !state.includes('disconnected'));
+}
 
 describe('a call between two pages of our own client', () => {
   let world: World;

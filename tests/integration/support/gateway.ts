@@ -43,6 +43,12 @@ export class Gateway {
     return `http://${this.http}`;
   }
 
+  /** What it counts under this name, without the prefix. */
+  async metric(name: string): Promise<number> {
+    const text = await (await fetch(`${this.url}/metrics`)).text();
+    return Number(new RegExp(`^crosspoint_${name}(?:\\{.*\\})? (\\d+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
+  }
+
   /** Ends it as an operator would. Anything but a clean end is an error. */
   async stop(): Promise<Exit> {
     const exit = await this.program.stop();
