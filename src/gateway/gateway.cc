@@ -190,9 +190,7 @@ std::expected<void, std::string> Gateway::Impl::startSip() {
   if (!sip.domain.empty()) config.resolvableHosts.push_back(sip.domain);
   sip_.emplace(
       sipThread_, std::move(config),
-      [count = workerCount_](const sip::Request& request) {
-        return workerOfSipRequest(request.to.tag, sip::unescape(request.uri.user), count);
-      },
+      [count = workerCount_](const sip::Request& request) { return workerOfSipRequest(request, count); },
       [this](unsigned worker, sip::Incoming&& incoming) { workers_[worker]->postSip(std::move(incoming)); });
   if (auto started = sip_->start(); !started) return std::unexpected("SIP: " + started.error());
   addresses_.sip = sip_->boundAddress();

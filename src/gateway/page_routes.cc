@@ -136,6 +136,12 @@ unsigned workerOfSipRequest(std::string_view toTag, std::string_view user, unsig
   return bridge::workerOfUser(user, workers);
 }
 
+unsigned workerOfSipRequest(const sip::Request& request, unsigned workers) {
+  const bool replaces = request.to.tag.empty() && request.replaces;
+  return workerOfSipRequest(replaces ? request.replaces->toTag : request.to.tag, sip::unescape(request.uri.user),
+                            workers);
+}
+
 http::Response toHttp(bridge::PageReply&& reply) {
   http::Response response{.status = reply.status, .body = std::move(reply.body)};
   if (!reply.peer.empty()) response.headers.push_back({"Pragma", std::move(reply.peer)});

@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "bridge/page.h"
+#include "core/sip/message.h"
 #include "gateway/configuration.h"
 #include "io/http/message.h"
 
@@ -20,6 +21,8 @@ unsigned workerOf(const bridge::PageRequest& request, unsigned workers);
 
 // The same for a request from SIP: the worker whose dialog its To tag names, or the one of its request URI's user.
 unsigned workerOfSipRequest(std::string_view toTag, std::string_view user, unsigned workers);
+// An INVITE that is to replace a call goes to the worker of that call, whoever it is for (RFC 3891 §3).
+unsigned workerOfSipRequest(const sip::Request& request, unsigned workers);
 
 http::Response toHttp(bridge::PageReply&& reply);
 

@@ -124,6 +124,18 @@ TEST(PageRoutes, SipRequestsFindTheirWorkerByTagOrUser) {
   }
 }
 
+TEST(PageRoutes, AnInviteThatReplacesACallFindsThatCallsWorker) {
+  sip::Request invite;
+  invite.uri = {.user = "10%320", .host = "example.test"};
+  EXPECT_EQ(workerOfSipRequest(invite, 4), bridge::workerOfUser("1020", 4));
+  invite.replaces = sip::Replaces{.callId = "w1xcall", .toTag = "w3xours", .fromTag = "w2xfar"};
+  EXPECT_EQ(workerOfSipRequest(invite, 4), 3U);
+  invite.replaces->toTag = "somebody's";
+  EXPECT_EQ(workerOfSipRequest(invite, 4), bridge::workerOfUser("1020", 4)) << "which answers 481";
+  invite.to.tag = "w2xours";
+  EXPECT_EQ(workerOfSipRequest(invite, 4), 2U);
+}
+
 TEST(PageRoutes, RepliesCarryPeerAndSequence) {
   const auto response = toHttp({.request = kId, .status = 200, .body = "SDP {}", .peer = "1020", .sequence = 5});
   EXPECT_EQ(response.body, "SDP {}");

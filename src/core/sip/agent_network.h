@@ -14,7 +14,7 @@
 namespace crosspoint::sip::test {
 
 struct NetworkFaults {
-  unsigned lossPercent = 0, challengePercent = 0;
+  unsigned lossPercent = 0, challengePercent = 0, redirectPercent = 0;
   Duration delayMax = std::chrono::milliseconds(50);
 };
 
@@ -68,7 +68,7 @@ class AgentNetwork {
 
  private:
   struct Transaction {
-    int client = 0;
+    int client = 0, server = 0;
     ClientTransactionId clientId{};
     TimePoint sentAt{};
     bool finalSent = false, acknowledged = false;
@@ -89,6 +89,12 @@ class AgentNetwork {
     auto next = earlier(sides[0].agent.nextTimeout(), sides[1].agent.nextTimeout());
     if (!schedule_.empty()) next = earlier(next, schedule_.begin()->first);
     return next;
+  }
+  // Whose dialog a request names: by To tag, or by Replaces. One of neither is for the other side.
+  static int sideOf(int from, const Request& request) {
+    const std::string& tag = request.to.tag.empty() && request.replaces ? request.replaces->toTag : request.to.tag;
+    if (tag.starts_with('a')) return 0;
+    return tag.starts_with('b') ? 1 : 1 - from;
   }
   void deliver(int side, Incoming incoming) {
     after(delay(), [this, side, incoming = std::move(incoming)] {
@@ -113,13 +119,26 @@ class AgentNetwork {
       challenge.challenges = {AgentFixture::digestChallenge("n" + std::to_string(random.below(1000)), true)};
       return deliver(side, ResponseReceived{sent.id, challenge});
     }
+    if (sent.request.method == Method::Invite && sent.request.to.tag.empty() && percent(faults.redirectPercent)) {
+      return deliver(side, ResponseReceived{sent.id, redirection(sent.request)});
+    }
     const ServerTransactionId id{++lastServerTransaction_};
-    transactions_[id] = {.client = side, .clientId = sent.id, .sentAt = now};
+    const int server = sideOf(side, sent.request);
+    transactions_[id] = {.client = side, .server = server, .clientId = sent.id, .sentAt = now};
     byClient_[{side, sent.id}] = id;
     if (sent.request.method == Method::Invite && !percent(30)) {
       deliver(side, ResponseReceived{sent.id, makeResponse(sent.request, 100, "")});
     }
-    deliver(1 - side, RequestReceived{id, sent.request, {}});
+    deliver(server, RequestReceived{id, sent.request, {}});
+  }
+  // To a few of a few addresses: now and then in a circle, or to nowhere.
+  Response redirection(const Request& invite) {
+    Response response = makeResponse(invite, 302, "proxy");
+    for (auto left = random.below(4); left > 0; --left) {
+      response.contacts.push_back(address("sip:r" + std::to_string(random.below(8)) + "@example.test"));
+      response.contacts.back().parameters.push_back({"q", "0." + std::to_string(random.below(10))});
+    }
+    return response;
   }
   void carry(int side, const SendAck& sent) {
     if (percent(faults.lossPercent)) return;
@@ -129,14 +148,14 @@ class AgentNetwork {
         transaction.acknowledged = true;
       }
     }
-    deliver(1 - side, AckReceived{sent.request});
+    deliver(sideOf(side, sent.request), AckReceived{sent.request});
   }
   void carry(int side, const CancelRequest& sent) {
     if (percent(faults.lossPercent)) return;
     after(delay(), [this, side, sent] {
       const auto found = byClient_.find({side, sent.id});
       if (found == byClient_.end() || transactions_[found->second].finalSent) return;
-      sides[1 - side].agent.handle(now, CancelReceived{found->second, sent.reasons});
+      sides[transactions_[found->second].server].agent.handle(now, CancelReceived{found->second, sent.reasons});
     });
   }
   void carry(int, const SendResponse& sent) {

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 
+#include "core/sip/agent_refer_rules.h"
 #include "core/sip/call.h"
 #include "core/sip/message.h"
 
@@ -15,10 +16,12 @@ namespace crosspoint::sip::test {
 class RuleChecker {
  public:
   void requestReceived(const RequestReceived& received) {
+    refers.requestReceived(received);
     served_.insert_or_assign(received.id, Served{.request = received.request});
     if (received.request.method == Method::Prack) markAcknowledged(received.request, true);
   }
   void responseReceived(ClientTransactionId id, const Response& response) {
+    refers.responseReceived(id, response);
     auto& sent = sent_[id];
     sent.provisional |= response.status < 200;
     sent.final |= response.status >= 200;
@@ -28,6 +31,7 @@ class RuleChecker {
     if (sent.final || (reliable && !response.body.empty())) sent.offers = false;
   }
   void failed(ClientTransactionId id) {
+    refers.failed(id);
     sent_[id].final = true;
     sent_[id].offers = false;
   }
@@ -36,6 +40,8 @@ class RuleChecker {
     std::visit([this](const auto& what) { checkOne(what); }, outgoing);
   }
   std::size_t unansweredRequests() const { return served_.size(); }
+
+  ReferRules refers;
 
   std::size_t reliableSent = 0, pracksSent = 0, updatesSent = 0, refreshesSent = 0, tooSmallSent = 0;
 
@@ -75,6 +81,7 @@ class RuleChecker {
   }
 
   void checkOne(const SendRequest& sent) {
+    refers.check(sent);
     const Request& request = sent.request;
     EXPECT_FALSE(sent_.contains(sent.id)) << "a client transaction twice";
     const std::string dialog = request.callId + '/' + request.from.tag + '/' + request.to.tag;
@@ -122,6 +129,7 @@ class RuleChecker {
     EXPECT_FALSE(ack.destination.host.empty());
   }
   void checkOne(const SendResponse& sent) {
+    refers.check(sent);
     const Response& response = sent.response;
     const auto found = served_.find(sent.id);
     ASSERT_NE(found, served_.end()) << "a response after the final one";

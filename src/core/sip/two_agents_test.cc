@@ -25,7 +25,9 @@ struct RandomOwners {
 
   AgentNetwork network;
   std::array<std::set<CallId>, 2> live, ended;
-  bool givesCredentials = false;  // at once, to calls that come in
+  bool givesCredentials = false;              // at once, to calls that come in
+  std::array<std::set<CallId>, 2> referring;  // a REFER of ours whose result is not known
+  std::size_t replaced = 0, transfersDone = 0;
   std::size_t answered = 0, started = 0, reOffers = 0, earlyOffers = 0, earlyAnswers = 0;
 
   std::uint64_t dice(std::uint64_t bound) { return network.random.below(bound); }
@@ -46,6 +48,7 @@ struct RandomOwners {
   void react(int side, const IncomingCall& incoming) {
     live[side].insert(incoming.call);
     const auto id = incoming.call;
+    if (incoming.replaces) takeOver(side, id, *incoming.replaces);
     if (givesCredentials) static_cast<void>(agent(side).setCredentials(id, {"1020", "secret"}));
     if (dice(2))
       network.after(milliseconds(dice(500)), [=, this] { static_cast<void>(agent(side).ring(network.now, id)); });
@@ -77,8 +80,55 @@ struct RandomOwners {
     earlyAnswers += event.early;
     if (event.early && dice(2)) updateLater(side, event.call);
   }
+  // As bridges do: the new call is answered at once, the old one ended.
+  void takeOver(int side, CallId newCall, CallId oldCall) {
+    EXPECT_TRUE(live[side].contains(oldCall)) << "Replaces names a call that is not live";
+    EXPECT_NE(newCall, oldCall);
+    if (dice(4) == 0 || !agent(side).accept(network.now, newCall, "session")) return;
+    ++replaced;
+    EXPECT_TRUE(agent(side).hangUp(network.now, oldCall));
+  }
+  void react(int side, const ReferReceived& event) {
+    network.after(milliseconds(dice(3000)), [=, this] {
+      if (dice(6) == 0)
+        static_cast<void>(agent(side).rejectRefer(network.now, event.call, event.refer, 603));
+      else if (dice(10) != 0 && agent(side).acceptRefer(network.now, event.call, event.refer))
+        transfer(side, event);
+    });
+  }
+  void transfer(int side, const ReferReceived& event) {
+    const auto call = agent(side).invite(network.now, {.fromUser = "1020",
+                                                       .to = event.target.toString(),
+                                                       .credentials = {"1020", "secret"},
+                                                       .sdp = "offer",
+                                                       .replaces = event.replaces,
+                                                       .referredBy = event.referredBy});
+    if (call) live[side].insert(*call);
+    for (const int status : {180, dice(3) == 0 ? 486 : 200}) {
+      if (dice(8) == 0) return;  // it forgets to tell
+      network.after(milliseconds(dice(10'000)), [=, this] {
+        static_cast<void>(agent(side).notifyRefer(network.now, event.call, event.refer, status));
+      });
+    }
+  }
+  void react(int side, const ReferProgress& event) {
+    EXPECT_TRUE(referring[side].contains(event.call)) << "a result twice, or for nothing";
+    if (!event.final) return;
+    referring[side].erase(event.call);
+    transfersDone += event.status / 100 == 2;
+  }
+  void refer(int side, CallId id) {
+    auto other = live[side].begin();
+    std::advance(other, static_cast<std::ptrdiff_t>(dice(live[side].size())));
+    std::optional<Replaces> replaces;
+    if (*other != id) replaces = agent(side).dialogOf(*other);
+    if (agent(side).refer(network.now, id, "1022", replaces)) {
+      EXPECT_TRUE(referring[side].insert(id).second) << "two at once";
+    }
+  }
   void react(int side, const Ended& event) {
     live[side].erase(event.call);
+    referring[side].erase(event.call);
     EXPECT_TRUE(ended[side].insert(event.call).second) << "Ended twice";
     EXPECT_EQ(agent(side).hangUp(network.now, event.call).error(), CommandError::UnknownCall);
   }
@@ -110,7 +160,7 @@ struct RandomOwners {
     const CallId id = *it;
     std::optional<std::string> sdp;
     if (dice(4)) sdp = "offer";
-    switch (dice(15)) {
+    switch (dice(18)) {
       case 0:
       case 1:
         static_cast<void>(agent(side).hangUp(network.now, id));
@@ -135,6 +185,11 @@ struct RandomOwners {
       case 11:
       case 12:
         static_cast<void>(agent(side).update(network.now, id, "update"));
+        break;
+      case 13:
+      case 14:
+      case 15:
+        refer(side, id);
         break;
       default:
         start(side);
@@ -185,6 +240,7 @@ TEST(TwoAgents, EndEveryCallWithLoss) { runSeeds({.lossPercent = 10, .challengeP
 TEST(TwoAgents, EndEveryCallWithMuchLossAndReordering) {
   runSeeds({.lossPercent = 30, .challengePercent = 20, .delayMax = seconds(3)});
 }
+TEST(TwoAgents, EndEveryCallThroughAProxyThatRedirects) { runSeeds({.challengePercent = 10, .redirectPercent = 50}); }
 
 TEST(TwoAgents, SetUpMostCallsOnAGoodNetwork) {
   RandomOwners t(99, {});
@@ -205,6 +261,20 @@ TEST(TwoAgents, UseReliableResponsesUpdatesAndSessionTimers) {
     EXPECT_GT(side.rules.updatesSent, 50u);
   }
   EXPECT_GT(t.network.sides[1].rules.tooSmallSent, 50u);
+}
+
+TEST(TwoAgents, TransferCallsToEachOther) {
+  RandomOwners t(96, {.challengePercent = 20, .redirectPercent = 20});
+  t.run(minutes(30));
+  EXPECT_GT(t.replaced, 20u);
+  EXPECT_GT(t.transfersDone, 20u);
+  for (int side : {0, 1}) {
+    const auto& rules = t.network.sides[side].rules.refers;
+    EXPECT_GT(rules.refersSent, 50u);
+    EXPECT_GT(rules.accepted, 20u);
+    EXPECT_GT(rules.finalsSent, 20u);
+    EXPECT_GT(t.agent(side).counters().redirects, 20u);
+  }
 }
 
 // Calls that nobody touches stay up by their refreshes, and end on both sides when the network goes away.
