@@ -133,6 +133,7 @@ class Call {
   void offerToSip(TimePoint now, const call::Media&);
   void handlePresent(TimePoint now, const sip::Event&);
   void handleSipEnd(const sip::Ended&);
+  void handleRefreshed(TimePoint now, const std::string& sdp);
   void handleSipInfo(const sip::InfoReceived&);
   // EVENT-TALK and the like: now to a page that rings, else as soon as it can act on it.
   void prompt(std::string body);

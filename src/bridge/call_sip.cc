@@ -73,7 +73,10 @@ void Call::handlePresent(TimePoint now, const sip::Event& event) {
     sipLeg_->undoOffer();
     machine_.handleOfferWithdrawn(now, sipSide());
   } else if (const auto* answer = std::get_if<sip::OfferAnswered>(&event)) {
-    handleSipOfferSettled(now, answer->sdp);
+    if (answer->refresh)
+      handleRefreshed(now, answer->sdp);
+    else
+      handleSipOfferSettled(now, answer->sdp);
   } else if (std::holds_alternative<sip::OfferFailed>(event)) {
     handleSipOfferSettled(now, std::nullopt);
   } else if (const auto* info = std::get_if<sip::InfoReceived>(&event)) {
@@ -131,6 +134,16 @@ void Call::handleSipOfferSettled(TimePoint now, const std::optional<std::string>
   } else {
     machine_.handleOfferFailed(now, sipSide());
   }
+}
+
+// The far end has answered a refresh of the session with something new (RFC 4028 §7.4): it is as if it had become
+// another.
+void Call::handleRefreshed(TimePoint now, const std::string& sdp) {
+  const auto media = sipLeg_->read(false, sdp);
+  const call::Media told = machine_.told(sipSide());
+  if (media && machine_.handleNewcomer(now, sipSide(), *media, told, true)) return;
+  ++shared_.counters.badMessages;
+  log(LogLevel::Warning, "the answer to a session refresh cannot be used: what was agreed before stands");
 }
 
 void Call::handleSipOffer(TimePoint now, const std::optional<std::string>& sdp) {
