@@ -24,12 +24,15 @@ export const kKinds: readonly MediaKind[] = ['audio', 'video']; // video last: s
 export function sourceConstraint(value: SourceConstraint | null | undefined): boolean | MediaTrackConstraints {
   if (value === undefined || value === null) return true;
   if (typeof value === 'boolean') return value;
+  const word: unknown = value;
+  if (typeof word !== 'object') return word !== 'false'; // forms give words
   return isLegacy(value) ? fromLegacy(value) : value;
 }
 
 /** A page's argument as a constraint; anything that is none means "not given". */
 export function mediaConstraint(value: unknown): MediaConstraint | undefined {
   if (typeof value === 'boolean') return value;
+  if (value === 'true' || value === 'false') return value === 'true';
   if (value === 'sendrecv' || value === 'sendonly' || value === 'recvonly') return value;
   return undefined;
 }

@@ -121,7 +121,7 @@ export class ClientCore {
   // ---- The connection to the gateway
 
   #handleNetworkChange(): void {
-    if (!this.account.isConnected) return;
+    if (this.account.phase === 'signedOut') return;
     this.log.notice('The network has changed.');
     this.#transport.handleNetworkChange();
     if (this.#active?.isOrphan === false) this.#active.call.handleNetworkChange();

@@ -47,6 +47,9 @@ export class Outbox {
   async #deliver(peer: string, body: string, { retryUntil }: PostOptions): Promise<boolean> {
     const login = this.#login;
     const number = (login.lastSent += 1);
+    // What a gateway without numbers would take twice is not sent again there; what is soon out of date, nowhere.
+    const mayRepeat = login.features.has('ack') && !body.startsWith('GET-STATS');
+    const until = retryUntil ?? (mayRepeat ? login.over.signal : undefined);
     this.#log.debug(`To the gateway (${peer}): ${body}`);
     while (!login.over.signal.aborted) {
       // Pages hang up when they are closed: only a request survives that.
@@ -56,7 +59,7 @@ export class Outbox {
         continue; // it is closed now
       }
       if (await this.#postOnce(number, peer, body)) return true;
-      if (retryUntil === undefined || !(await delay(kRetryDelay, retryUntil))) return false;
+      if (until === undefined || !(await delay(kRetryDelay, until))) return false;
     }
     return false;
   }

@@ -6,6 +6,7 @@ import { describe } from './errors.js';
 import { receiveUrl, type Login } from './login.js';
 import type { Logger } from './log.js';
 import type { HttpReply, Platform } from './platform/platform.js';
+import { isReachable } from './reach.js';
 
 export interface PollerOptions {
   readonly known: readonly string[];
@@ -81,7 +82,7 @@ export class Poller {
       if (!limit.expired) return this.#failed(`The hanging GET failed: ${describe(error)}`, true);
       log.debug('The hanging GET timed out; polling again.');
       if (Date.now() - startedAt > pollingTimeout + kSleepMin) this.#login.troubled = true;
-      return 0;
+      return this.#doubt(stopped);
     } finally {
       limit.release();
     }
@@ -96,6 +97,13 @@ export class Poller {
     }
     this.#listener.handleReply(reply);
     return reply.text === '' && Date.now() - startedAt < kEmptyReplyMin ? kEmptyReplyMin : 0;
+  }
+
+  /** Our own gateway says "nothing yet" in good time: if it did not, the connection may have died without a word. */
+  async #doubt(stopped: AbortSignal): Promise<number> {
+    const { gateway, features } = this.#login;
+    if (!features.has('ack') || (await isReachable(this.#platform, gateway, stopped))) return 0;
+    return this.#failed('The gateway does not answer.', true);
   }
 
   #failed(status: string, unreachable: boolean): number {

@@ -10,6 +10,7 @@ import { CONNECTION_ERROR, describe, GrtcError } from './errors.js';
 import type { Logger } from './log.js';
 import { queryValue, readLogin, type Identity, type Login } from './login.js';
 import type { HttpReply, Platform } from './platform/platform.js';
+import { isReachable } from './reach.js';
 
 /** The gateway said "no", which another gateway would say too. */
 export class Refusal extends GrtcError {
@@ -21,9 +22,8 @@ export class Refusal extends GrtcError {
   }
 }
 
-/** How long the reply may take before we ask whether the gateway is there at all, and how long it may take to that. */
+/** How long the reply may take before we ask whether the gateway is there at all. */
 const kProbeAfter = 1500;
-const kProbeTimeout = 2500;
 /** How long an attempt that was given up may still be answered, so that we can sign out. */
 const kLateReplyMax = 5000;
 const kSignOutTimeout = 3000;
@@ -101,17 +101,7 @@ export class SignIn {
     signal.addEventListener('abort', done);
     const never = new Promise<never>(() => undefined);
     if (!(await delay(kProbeAfter, answered.signal))) return never;
-    const limit = new Limit(answered.signal, kProbeTimeout);
-    try {
-      // Any reply will do; a session that there is none of may always sign out.
-      const url = `${gateway}/sign_out?id=none`;
-      await this.#platform.request({ method: 'GET', url, probe: true, signal: limit.signal });
-      return await never;
-    } catch {
-      return answered.signal.aborted ? never : 'absent';
-    } finally {
-      limit.release();
-    }
+    return (await isReachable(this.#platform, gateway, answered.signal)) ? never : 'absent';
   }
 
   async #abandon(

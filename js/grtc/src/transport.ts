@@ -54,13 +54,19 @@ export interface TransportOptions {
 const kUnreachableMax = 2;
 const kRecoveryPauseMax = 60_000;
 
+/** A series of sign-ins: `round` ends the one under way, `ended` all of it. */
+interface Attempts {
+  readonly ended: AbortController;
+  round: AbortController;
+}
+
 export class Transport {
   readonly #platform: Platform;
   readonly #options: TransportOptions;
   readonly #signer: SignIn;
   #connection: Connection | null = null;
-  #signingIn: AbortController | null = null;
-  #recovery: { readonly ended: AbortController; round: AbortController } | null = null;
+  #signingIn: Attempts | null = null;
+  #recovery: Attempts | null = null;
   #gatewayIndex = 0;
 
   constructor(platform: Platform, options: TransportOptions) {
@@ -84,13 +90,24 @@ export class Transport {
    * answers when the SIP server has. Rejects with CONNECTION_ERROR, also when signOut() or another signIn() intervenes.
    */
   async signIn(identity: Identity): Promise<void> {
-    const attempt = new AbortController();
+    const attempt = { ended: new AbortController(), round: new AbortController() };
     const signedOut = this.signOut();
     this.#signingIn = attempt;
+    const { signal } = attempt.ended;
+    signal.addEventListener('abort', () => attempt.round.abort());
     try {
       await signedOut;
-      const login = await this.#tryGateways(identity, attempt.signal);
-      this.#connection = this.#connect(login);
+      for (;;) {
+        try {
+          const login = await this.#tryGateways(identity, attempt.round.signal);
+          this.#connection = this.#connect(login);
+          return;
+        } catch (error) {
+          // The device has got another network: the request hangs on the old one.
+          if (signal.aborted || !attempt.round.signal.aborted) throw error;
+          attempt.round = new AbortController();
+        }
+      }
     } finally {
       if (this.#signingIn === attempt) this.#signingIn = null;
     }
@@ -103,13 +120,14 @@ export class Transport {
 
   /** The device has got another network: what hangs on the old one begins anew. */
   handleNetworkChange(): void {
+    this.#signingIn?.round.abort();
     this.#recovery?.round.abort();
     if (this.#recovery === null) this.#connection?.start();
   }
 
   /** Signs out and stops receiving at once; resolves when the gateway has heard of it or seems unreachable. */
   async signOut(): Promise<void> {
-    this.#signingIn?.abort();
+    this.#signingIn?.ended.abort();
     this.#signingIn = null;
     this.#endRecovery();
     const connection = this.#connection;

@@ -2,7 +2,7 @@
 
 import { describe, expect, it, vi } from 'vitest';
 import { readConfiguration, gatewaysOf, iceServersOf } from '../src/configuration.js';
-import { directionFor, sourceConstraint } from '../src/constraints.js';
+import { directionFor, mediaConstraint, sourceConstraint } from '../src/constraints.js';
 import { EventHook } from '../src/events.js';
 import * as Grtc from '../src/index.js';
 import { Logger } from '../src/log.js';
@@ -199,6 +199,9 @@ describe('Constraints', () => {
     expect(sourceConstraint(undefined)).toBe(true);
     expect(sourceConstraint(null)).toBe(true);
     expect(sourceConstraint(false)).toBe(false);
+    const words = ['', 'true', 'false', 1] as unknown as boolean[];
+    expect(words.map(sourceConstraint)).toEqual([true, true, false, true]);
+    expect(['true', 'false', '', {}, null].map(mediaConstraint)).toEqual([true, false, undefined, undefined, undefined]);
     expect(sourceConstraint({ width: { ideal: 1280 } })).toEqual({ width: { ideal: 1280 } });
   });
 

@@ -58,6 +58,10 @@ describe('sendDTMF', () => {
     if (dtmf) dtmf.toneBuffer = '';
     expect(t.session.sendDTMF('2#aD', { duration: 500, tonegap: 70 })).toBe(0);
     expect(dtmf?.calls[1]).toEqual({ tones: '2#AD', duration: 500, gap: 70 });
+    if (dtmf) dtmf.toneBuffer = '';
+    const words = { duration: '200', tonegap: '' } as unknown as { duration: number; tonegap: number };
+    expect(t.session.sendDTMF('3', words)).toBe(0);
+    expect(dtmf?.calls[2]).toEqual({ tones: '3', duration: 200, gap: 50 });
   });
 
   it('does not cut off tones that are still to be played', async () => {
@@ -153,5 +157,33 @@ describe('Statistics', () => {
     t.gateway.send('PUT-STATS {"duration":1}'); // those of the call's end may come after it
     await settle();
     expect(t.count('onStatsFromServer')).toBe(2);
+  });
+});
+
+describe('Messages within a call that do not arrive', () => {
+  async function sendThrough(features: string): Promise<Fixture> {
+    const t = new Fixture();
+    t.gateway.features = features;
+    await t.call();
+    t.gateway.failPosts = 3;
+    t.session.getServerStats();
+    t.session.sendInfo({ n: 1 }, false);
+    t.session.sendInfo({ n: 2 }, false);
+    await pass(20_000);
+    return t;
+  }
+
+  it('are sent again to a gateway that recognises them, but a question for statistics is not', async () => {
+    const t = await sendThrough('ack,progress');
+    const sent = t.gateway.posts.filter(({ body }) => !body.startsWith('RSMP'));
+    expect(sent.map(({ number, body }) => [number, body])).toEqual([
+      [4, 'INFO-PEER n=1'],
+      [5, 'INFO-PEER n=2'],
+    ]);
+  });
+
+  it('are not sent again to one that would take them twice', async () => {
+    const t = await sendThrough('');
+    expect(t.gateway.bodies.filter((body) => !body.startsWith('RSMP'))).toEqual([]);
   });
 });

@@ -35,6 +35,17 @@ describe('Signing in where a gateway does not answer', () => {
     expect(t.gateway.openPolls).toEqual([`${kOne}/wait?id=LATE`]);
   });
 
+  it('the attempt is made anew after another network', async () => {
+    const t = new Fixture();
+    t.gateway.mute.add('http://gw.example:8086');
+    await t.signIn();
+    t.gateway.mute.clear();
+    t.platform.changeNetwork();
+    await settle();
+    expect(t.names()).toEqual(['onRegister']);
+    expect(t.gateway.requestsFor('sign_in')).toHaveLength(2);
+  });
+
   it('the only one is waited for without asking', async () => {
     const t = new Fixture();
     t.gateway.mute.add('http://gw.example:8086');
@@ -95,6 +106,18 @@ describe('A gateway that is lost', () => {
     expect(t.gateway.openPolls[0]).toMatch(`${kTwo}/wait?id=S2`);
     expect(t.gateway.requestsFor('sign_in')).toHaveLength(2);
     expect(t.gateway.requests).toContain('GET /sign_out?id=S1'); // in case it lives
+  });
+
+  it('without a word is noticed when polling_timeout has passed', async () => {
+    const t = await registered();
+    t.gateway.mute.add(kOne);
+    await pass(30_000 + 2499);
+    expect(t.count('onConnectionError')).toBe(0);
+    await pass(1);
+    expect(t.count('onConnectionError')).toBe(1);
+    await pass(3000 + 30_000 + 2500);
+    expect(t.names().at(-1)).toBe('onReconnect');
+    expect(t.gateway.openPolls[0]).toMatch(`${kTwo}/wait`);
   });
 
   it('is gone on with where it is the only one', async () => {
