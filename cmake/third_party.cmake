@@ -25,6 +25,9 @@ crosspoint_third_party(sofia-sip PkgConfig::SOFIA)
 get_target_property(sofia_includes PkgConfig::SOFIA INTERFACE_INCLUDE_DIRECTORIES)
 target_include_directories(third_party_sofia-sip SYSTEM INTERFACE ${sofia_includes})
 
+pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
+crosspoint_third_party(c-ares PkgConfig::CARES)
+
 find_package(spdlog REQUIRED)
 crosspoint_third_party(spdlog spdlog::spdlog)
 find_package(tomlplusplus REQUIRED)

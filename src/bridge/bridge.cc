@@ -24,9 +24,13 @@ sip::Config sipConfig(const Config& config) {
   const auto server = sip::Uri::parse(config.sipServer);
   CROSSPOINT_CHECK(server.has_value());  // the configuration was checked where it was read
   result.server = *server;
-  if (const std::string transport = server->transport(); !transport.empty()) {
+  if (const auto proxy = sip::Uri::parse(config.sipOutboundProxy)) result.outboundProxy = *proxy;
+  const auto& firstHop = result.outboundProxy.empty() ? result.server : result.outboundProxy;
+  if (const std::string transport = firstHop.transport(); !transport.empty()) {
     sip::setParameter(result.contact.parameters, "transport", transport);
   }
+  result.optionsInterval = config.sipOptionsInterval;
+  result.followRedirects = config.sipFollowRedirects;
   result.domain = config.sipDomain;
   result.tagPrefix = "w" + std::to_string(config.worker) + "x";
   result.timers.ringMax = config.noAnswerMax;

@@ -58,6 +58,9 @@ struct Config {
   std::string sipDomain;       // what stands behind @ in From and To; empty: the server's host and port
   std::string sipContactHost;  // where the SIP server reaches us
   std::uint16_t sipContactPort = 0;
+  std::string sipOutboundProxy;    // like sipServer; empty: sipServer itself
+  Duration sipOptionsInterval{0};  // OPTIONS to the server; 0: none
+  bool sipFollowRedirects = true;  // of 3xx, by way of the same server
   Duration registerExpires = std::chrono::seconds(300);
   std::chrono::seconds sessionExpires{1800}, minSe{90};  // session timers (RFC 4028); 0: none are asked for
   std::string attachedDataHeader = "X-Attached-Data";    // of INVITE and its 200: see attached_data.h

@@ -6,6 +6,7 @@
 #include <map>
 #include <sstream>
 
+#include "core/sip/uri.h"
 #include "gateway/schema.h"
 
 namespace crosspoint::gateway {
@@ -163,6 +164,11 @@ class Reader {
 };
 
 }  // namespace
+
+bool Configuration::Sip::tls() const {
+  const auto uri = sip::Uri::parse(firstHop());
+  return uri && (uri->scheme == "sips" || uri->transport() == "tls");
+}
 
 std::string Problem::toString() const {
   std::string text = file;

@@ -15,6 +15,7 @@
 
 #include "base/address.h"
 #include "base/log.h"
+#include "io/sip/access.h"
 
 namespace crosspoint::gateway {
 
@@ -51,6 +52,17 @@ struct Configuration {
     std::chrono::seconds sessionExpires{1800};
     std::chrono::seconds minSe{90};
     std::string attachedDataHeader = "X-Attached-Data";
+    std::string outboundProxy;                 // empty: the server itself
+    std::chrono::seconds optionsInterval{30};  // 0: none are sent
+    bool followRedirects = true;
+    std::vector<sip::AddressRange> acceptFrom;  // empty: the addresses of server and outbound proxy
+    std::vector<SocketAddress> dnsServers;      // empty: the system's
+    std::uint16_t tlsPort = 0;
+    std::string tlsCa, tlsCertificate, tlsKey;
+    bool tlsVerify = true;
+    // Where requests go first, as it was written.
+    const std::string& firstHop() const { return outboundProxy.empty() ? server : outboundProxy; }
+    bool tls() const;  // whether that is reached over TLS
     bool embedded() const { return server == "embedded"; }
   } sip;
   struct SipServer {

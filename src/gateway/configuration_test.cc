@@ -98,7 +98,10 @@ TEST(Configuration, AWrongTypeOrRangeSaysWhatIsExpected) {
   EXPECT_THAT(problemsOf("[http]\nallowed-origins = [1]\n"), HasSubstr("wrong type"));
   EXPECT_THAT(problemsOf("[http]\nsession-timeout = 1.5\n"), HasSubstr("wrong type"));
   EXPECT_THAT(problemsOf("[sip]\nserver = \"pbx.example.com\"\n"), HasSubstr("must be \"embedded\", or a URI"));
-  EXPECT_THAT(problemsOf("[sip]\nserver = \"sip:pbx;transport=tls\"\n"), HasSubstr("udp or tcp"));
+  EXPECT_THAT(problemsOf("[sip]\nserver = \"sip:pbx;transport=sctp\"\n"), HasSubstr("udp, tcp or tls"));
+  EXPECT_THAT(problemsOf("[sip]\noutbound-proxy = \"pbx\"\n"), HasSubstr("udp, tcp or tls"));
+  EXPECT_THAT(problemsOf("[sip]\naccept-from = [\"10.0.0.1/8\"]\n"), HasSubstr("addresses and prefixes"));
+  EXPECT_THAT(problemsOf("[sip]\ndns-servers = [\"192.0.2.53\"]\n"), HasSubstr("with port"));
   EXPECT_THAT(problemsOf("[media]\nstun-servers = [\"stun.example.com:3478\"]\n"), HasSubstr("numeric"));
   EXPECT_THAT(problemsOf("[media]\nnap-us = 2000\n"), HasSubstr("from 0 to 1000"));
   EXPECT_THAT(problemsOf("[sip]\nattached-data-header = \"Contact\"\n"), HasSubstr("that SIP does not use itself"));
@@ -198,6 +201,27 @@ TEST(Configuration, TheDocumentedFileStatesEveryKeyWithItsDefault) {
   EXPECT_EQ(documented->media.workers, defaults.media.workers);
   EXPECT_EQ(documented->auth.policy, defaults.auth.policy);
   EXPECT_EQ(documented->log.level, defaults.log.level);
+}
+
+TEST(Configuration, SaysHowTheSipServerIsReached) {
+  const auto udp = parseConfiguration("[sip]\nserver = \"sip:pbx.test\"\n", "x");
+  EXPECT_FALSE(udp->sip.tls());
+  const auto tls = parseConfiguration("[sip]\nserver = \"sips:pbx.test\"\naccept-from = [\"10.0.0.0/8\"]\n", "x");
+  EXPECT_TRUE(tls->sip.tls());
+  EXPECT_EQ(tls->sip.acceptFrom, std::vector{sip::AddressRange::parse("10.0.0.0/8").value()});
+  const auto proxied = parseConfiguration(
+      "[sip]\nserver = \"sip:pbx.test\"\noutbound-proxy = \"sip:edge.test;transport=tls\"\noptions-interval = 0\n",
+      "x");
+  EXPECT_EQ(proxied->sip.firstHop(), "sip:edge.test;transport=tls");
+  EXPECT_TRUE(proxied->sip.tls());
+  EXPECT_EQ(proxied->sip.optionsInterval.count(), 0);
+}
+
+TEST(Configuration, TlsNeedsANameToCheckAndAKeyItsCertificate) {
+  EXPECT_THAT(problemsOf("[sip]\nserver = \"sip:127.0.0.1:5061;transport=tls\"\n"), HasSubstr("set [sip] domain"));
+  EXPECT_EQ(problemsOf("[sip]\nserver = \"sip:127.0.0.1:5061;transport=tls\"\ndomain = \"pbx.test\"\n"), "none");
+  EXPECT_EQ(problemsOf("[sip]\nserver = \"sip:127.0.0.1:5061;transport=tls\"\ntls-verify = false\n"), "none");
+  EXPECT_THAT(problemsOf("[sip]\ntls-key = \"k.pem\"\n"), HasSubstr("no tls-certificate"));
 }
 
 }  // namespace

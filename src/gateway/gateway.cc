@@ -80,6 +80,9 @@ class Gateway::Impl {
   std::expected<void, std::string> startSip();
   std::expected<void, std::string> startHttp();
   void startWorkers();
+  static std::string sipHop(const std::string& written);
+  std::string sipServerUri() const;
+  std::optional<sip::Uri> firstSipHop() const;
   bridge::Config bridgeConfig() const;
 
   void handleRequest(http::RequestId id, http::Request&& request);
@@ -186,8 +189,18 @@ std::expected<void, std::string> Gateway::Impl::startSip() {
                                    .publicAddress = sip.publicAddress ? sip.publicAddress->toString() : "",
                                    .port = sip.port,
                                    .workers = workerCount_};
+  config.server = firstSipHop();
   if (const auto uri = sip::Uri::parse(sip.server)) config.resolvableHosts.push_back(uri->host);
   if (!sip.domain.empty()) config.resolvableHosts.push_back(sip.domain);
+  config.dnsServers = sip.dnsServers;
+  if (sip.tls()) {
+    config.tls = sip::TlsConfig{sip.tlsCa, sip.tlsCertificate, sip.tlsKey, sip.tlsVerify};
+    config.tlsPort = sip.tlsPort;
+    config.certificateName = sip.domain;
+  }
+  config.acceptAll = false;
+  config.acceptFrom = sip.acceptFrom;
+  if (sip.embedded()) config.alsoFrom = {IpAddress::v4(0x7f000001), server.address, sip.address};
   sip_.emplace(
       sipThread_, std::move(config),
       [count = workerCount_](const sip::Request& request) { return workerOfSipRequest(request, count); },
@@ -221,19 +234,40 @@ std::expected<void, std::string> Gateway::Impl::startHttp() {
   return {};
 }
 
+// "sips:" is here the way to the server, not a demand on every hop behind it (RFC 3261 §26.2.2): addresses of pages and
+// calls stay "sip:".
+std::string Gateway::Impl::sipHop(const std::string& written) {
+  auto uri = sip::Uri::parse(written);
+  if (!uri || uri->scheme != "sips") return written;
+  uri->scheme = "sip";
+  sip::setParameter(uri->parameters, "transport", "tls");
+  return uri->toString();
+}
+
+std::string Gateway::Impl::sipServerUri() const {
+  const auto& sip = configuration_.sip;
+  if (!addresses_.sipServer) return sipHop(sip.server);
+  const auto& server = *addresses_.sipServer;
+  const auto& ip = server.ip.isUnspecified() ? sip.address : server.ip;
+  return "sip:" + hostOf(ip) + ":" + std::to_string(server.port) + ";transport=udp";
+}
+
+std::optional<sip::Uri> Gateway::Impl::firstSipHop() const {
+  const auto& proxy = configuration_.sip.outboundProxy;
+  return sip::Uri::parse(proxy.empty() ? sipServerUri() : sipHop(proxy));
+}
+
 bridge::Config Gateway::Impl::bridgeConfig() const {
   const auto& sip = configuration_.sip;
   bridge::Config config;
   config.stunServers = configuration_.media.stunServers;
-  config.sipServer = sip.server;
-  if (addresses_.sipServer) {
-    const auto& server = *addresses_.sipServer;
-    const auto& ip = server.ip.isUnspecified() ? sip.address : server.ip;
-    config.sipServer = "sip:" + hostOf(ip) + ":" + std::to_string(server.port) + ";transport=udp";
-  }
+  config.sipServer = sipServerUri();
+  config.sipOutboundProxy = sip.outboundProxy.empty() ? "" : sipHop(sip.outboundProxy);
+  config.sipOptionsInterval = sip.optionsInterval;
+  config.sipFollowRedirects = sip.followRedirects;
   config.sipDomain = sip.domain;
   config.sipContactHost = hostOf(sip.publicAddress.value_or(sip.address));
-  config.sipContactPort = addresses_.sip.port;
+  config.sipContactPort = sip.tls() ? sip_->tlsAddress().port : addresses_.sip.port;
   config.registerExpires = sip.registerExpires;
   config.sessionExpires = sip.sessionExpires;
   config.minSe = sip.minSe;

@@ -82,6 +82,8 @@ void addSip(Families& out, const sip::SipTransport::Stats& c) {
   out.counter("sip_responses_sent", "SIP responses sent", c.responsesSent);
   out.counter("sip_malformed", "SIP messages that could not be read", c.malformed);
   out.counter("sip_refused", "SIP requests beyond the limit", c.refused);
+  out.counter("sip_strangers", "SIP requests from addresses that may not send any", c.strangers);
+  out.counter("sip_failovers", "Further SIP servers tried for a request", c.failovers);
   out.counter("sip_failed", "SIP transactions without a final response", c.failed);
   out.gauge("sip_client_transactions", "SIP client transactions", c.clientTransactions);
   out.gauge("sip_server_transactions", "SIP server transactions", c.serverTransactions);

@@ -89,12 +89,40 @@ Store choice(Section Configuration::* section, T Section::* member, std::vector<
   });
 }
 
-bool isSipServer(const std::string& text) {
-  if (text == "embedded") return true;
+bool isSipHop(const std::string& text) {
   const auto uri = sip::Uri::parse(text);
-  if (!uri || uri->scheme != "sip" || uri->host.empty() || !uri->user.empty()) return false;
+  if (!uri || uri->host.empty() || !uri->user.empty()) return false;
   const auto transport = uri->transport();
-  return transport.empty() || transport == "udp" || transport == "tcp";
+  if (uri->scheme == "sips") return transport.empty() || transport == "tls" || transport == "tcp";
+  return uri->scheme == "sip" && (transport.empty() || transport == "udp" || transport == "tcp" || transport == "tls");
+}
+
+Wrong storeAcceptFrom(Configuration& configuration, const Value& value) {
+  const std::string expected = "a list of addresses and prefixes like [\"192.0.2.7\", \"10.1.0.0/16\"]";
+  const auto* list = std::get_if<std::vector<std::string>>(&value);
+  if (!list) return expected;
+  std::vector<sip::AddressRange> ranges;
+  for (const auto& text : *list) {
+    const auto range = sip::AddressRange::parse(text);
+    if (!range) return expected;
+    ranges.push_back(*range);
+  }
+  configuration.sip.acceptFrom = std::move(ranges);
+  return std::nullopt;
+}
+
+Wrong storeDnsServers(Configuration& configuration, const Value& value) {
+  const std::string expected = "a list of numeric addresses with port like [\"192.0.2.53:53\"], or []";
+  const auto* list = std::get_if<std::vector<std::string>>(&value);
+  if (!list) return expected;
+  std::vector<SocketAddress> servers;
+  for (const auto& text : *list) {
+    const auto server = SocketAddress::parse(text);
+    if (!server || server->port == 0) return expected;
+    servers.push_back(*server);
+  }
+  configuration.sip.dnsServers = std::move(servers);
+  return std::nullopt;
 }
 
 Wrong storeOrigins(Configuration& configuration, const Value& value) {
@@ -158,12 +186,29 @@ std::vector<Key> makeSchema() {
       {"http", "tls-key", plainText(&C::http, &C::Http::tlsKey)},
       {"http", "connections-max", number(&C::http, &C::Http::connectionsMax, 1, 1'000'000, "a number")},
       {"sip", "server",
-       text<std::string, C::Sip>(&C::sip, &C::Sip::server,
-                                 "\"embedded\", or a URI like \"sip:pbx.example.com:5060;transport=udp\" (udp or tcp)",
+       text<std::string, C::Sip>(
+           &C::sip, &C::Sip::server,
+           "\"embedded\", or a URI like \"sip:pbx.example.com:5060;transport=udp\" (udp, tcp or tls)",
+           [](const std::string& in, std::string& out) {
+             out = in;
+             return in == "embedded" || isSipHop(in);
+           })},
+      {"sip", "outbound-proxy",
+       text<std::string, C::Sip>(&C::sip, &C::Sip::outboundProxy,
+                                 "a URI like \"sip:edge.example.com;transport=tcp\" (udp, tcp or tls), or \"\"",
                                  [](const std::string& in, std::string& out) {
                                    out = in;
-                                   return isSipServer(in);
+                                   return in.empty() || isSipHop(in);
                                  })},
+      {"sip", "options-interval", number(&C::sip, &C::Sip::optionsInterval, 0, 3'600, "seconds, or 0 for none,")},
+      {"sip", "follow-redirects", flag(&C::sip, &C::Sip::followRedirects)},
+      {"sip", "accept-from", storeAcceptFrom},
+      {"sip", "dns-servers", storeDnsServers},
+      {"sip", "tls-port", port(&C::sip, &C::Sip::tlsPort)},
+      {"sip", "tls-ca", plainText(&C::sip, &C::Sip::tlsCa)},
+      {"sip", "tls-certificate", plainText(&C::sip, &C::Sip::tlsCertificate)},
+      {"sip", "tls-key", plainText(&C::sip, &C::Sip::tlsKey)},
+      {"sip", "tls-verify", flag(&C::sip, &C::Sip::tlsVerify)},
       {"sip", "domain", plainText(&C::sip, &C::Sip::domain)},
       {"sip", "address", address(&C::sip, &C::Sip::address)},
       {"sip", "public-address", publicAddress(&C::sip, &C::Sip::publicAddress)},
@@ -259,6 +304,14 @@ Problems contradictions(const Configuration& c, const std::string& file,
       say("media", "address",
           "[media] address is loopback, so phones cannot send to it: set it to an address of this machine");
     }
+  }
+  if (c.sip.tlsCertificate.empty() && !c.sip.tlsKey.empty()) {
+    say("sip", "tls-key", "[sip] tls-key is there, but no tls-certificate that it belongs to");
+  }
+  if (c.sip.tls() && c.sip.tlsVerify && c.sip.domain.empty() &&
+      IpAddress::parse(sip::Uri::parse(c.sip.firstHop())->host)) {
+    say("sip", c.sip.outboundProxy.empty() ? "server" : "outbound-proxy",
+        "[sip] TLS to an address: set [sip] domain to the name that the server's certificate is for");
   }
   if (c.sip.sessionExpires.count() != 0 && c.sip.sessionExpires < c.sip.minSe) {
     say("sip", "session-expires", "[sip] session-expires must be 0 or at least min-se");  // RFC 4028 §4

@@ -218,6 +218,7 @@ struct TransactionFailed {
   enum class Cause : std::uint8_t { Timeout, Transport };
   ClientTransactionId id{};
   Cause cause = Cause::Timeout;
+  std::string reason;  // a phrase for people, where io/sip knows more than the cause; may be empty
 };
 using Incoming = std::variant<RequestReceived, AckReceived, CancelReceived, ResponseReceived, TransactionFailed>;
 

@@ -103,10 +103,10 @@ void Registration::handleResponse(TimePoint now, ClientTransactionId id, const R
   handleRefusal(now, response.status, response.reason, response.retryAfter);
 }
 
-void Registration::handleFailure(TimePoint now, ClientTransactionId id, int status) {
+void Registration::handleFailure(TimePoint now, ClientTransactionId id, int status, const std::string& reason) {
   if (requests_.find(id) == nullptr) return;
   requests_.forget(id);
-  handleRefusal(now, status, standardReason(status), std::nullopt);
+  handleRefusal(now, status, reason.empty() ? standardReason(status) : std::string_view(reason), std::nullopt);
 }
 
 void Registration::handleSuccess(TimePoint now, const Response& response) {

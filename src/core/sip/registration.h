@@ -40,7 +40,8 @@ class Registration {
   void renew(TimePoint now, Duration from, Duration to);
   bool lost() const { return lost_; }
   void handleResponse(TimePoint now, ClientTransactionId id, const Response& response);
-  void handleFailure(TimePoint now, ClientTransactionId id, int status);
+  // `reason` may be empty.
+  void handleFailure(TimePoint now, ClientTransactionId id, int status, const std::string& reason = {});
   void handleTimeout(TimePoint now);
   std::optional<TimePoint> nextTimeout() const;
 

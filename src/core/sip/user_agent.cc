@@ -315,7 +315,7 @@ void UserAgent::Impl::handle(TimePoint now, const TransactionFailed& failed) {
     calls_.at(*call)->handleFailure(now, failed.id, status);
     review(*call);
   } else if (const auto* registration = std::get_if<RegistrationId>(&owner)) {
-    registrations_.at(*registration)->handleFailure(now, failed.id, status);
+    registrations_.at(*registration)->handleFailure(now, failed.id, status, failed.reason);
     review(*registration);
   } else {
     watch_.handleFailure(now, failed.id, status);

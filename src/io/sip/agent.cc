@@ -1,15 +1,12 @@
 #include "io/sip/agent.h"
 
-#include <sofia-sip/su_log.h>
 #include <sofia-sip/su_tag_io.h>
 
 #include <charconv>
 #include <cstring>
 
-extern "C" {
-extern su_log_t nta_log[];
-extern su_log_t tport_log[];
-}
+#include "io/loop/clock.h"
+#include "io/sip/sofia_log.h"
 
 namespace crosspoint::sip {
 namespace {
@@ -18,18 +15,18 @@ namespace {
 constexpr std::size_t kRepeatedBytesMax = 16 * 1024;
 constexpr unsigned kNeverMilliseconds = NTA_TIME_MAX;
 constexpr unsigned kIncompleteMessageMilliseconds = 30'000;
-
-void ignoreLog(void*, const char*, va_list) {}
+constexpr unsigned kChainMax = 5;  // certificates between a server's and its authority's
 
 std::string hostText(const std::string& address) {
   return address.find(':') == std::string::npos ? address : "[" + address + "]";
 }
 
-std::string bindUrl(const AgentConfig& config, const char* transport) {
+std::string bindUrl(const AgentConfig& config, const char* transport, std::uint16_t port) {
   const bool differs = !config.publicAddress.empty() && config.publicAddress != config.bindAddress;
-  std::string url = "sip:" + hostText(differs ? config.publicAddress : config.bindAddress);
-  url += ":" + (config.port ? std::to_string(config.port) : std::string("*"));
-  if (transport) url += std::string(";transport=") + transport;
+  const bool tls = transport && transport == std::string_view("tls");  // which nta knows by the scheme
+  std::string url = (tls ? "sips:" : "sip:") + hostText(differs ? config.publicAddress : config.bindAddress);
+  url += ":" + (port ? std::to_string(port) : std::string("*"));
+  if (transport && !tls) url += std::string(";transport=") + transport;
   if (differs) url += ";maddr=" + hostText(config.bindAddress);
   return url;
 }
@@ -57,16 +54,40 @@ bool isPort(const char* port) {
   return error == std::errc{} && parsed == end && value > 0 && value <= 65535;
 }
 
+// Only servers' certificates are looked at: who may send to us is decided by address (SipTransport::Config).
+std::expected<void, std::string> addTls(nta_agent_t* agent, const AgentConfig& config) {
+  const auto files = TlsFiles::make(*config.tls, loop::wallNow());
+  if (!files) return std::unexpected("TLS: " + files.error());
+  const std::string url = bindUrl(config, "tls", config.tlsPort);
+  errno = 0;
+  const int added = nta_agent_add_tport(
+      agent, reinterpret_cast<const url_string_t*>(url.c_str()), TPTAG_CERTIFICATE(files->folder().c_str()),
+      TPTAG_TLS_VERIFY_POLICY(config.tls->verify ? TPTLS_VERIFY_SUBJECTS_OUT : TPTLS_VERIFY_NONE),
+      TPTAG_TLS_VERIFY_DEPTH(kChainMax), TPTAG_TLS_VERIFY_DATE(1),
+      TPTAG_IDLE(static_cast<unsigned>(config.idle.count())),
+      TPTAG_KEEPALIVE(static_cast<unsigned>(config.keepAlive.count())), TPTAG_TIMEOUT(kIncompleteMessageMilliseconds),
+      TPTAG_SDWN_ERROR(0), TPTAG_STUN_SERVER(0), TAG_END());
+  if (added >= 0) return {};
+  return std::unexpected(hostText(config.bindAddress) + ":" + std::to_string(config.tlsPort) +
+                         " (TLS): " + std::strerror(errno ? errno : EADDRINUSE));
+}
+
+bool isTls(const sip_via_t& via) { return text(via.v_protocol).ends_with("/TLS"); }
+
+SocketAddress addressIn(const sip_via_t& via) {
+  const std::uint16_t port = isTls(via) ? 5061 : 5060;
+  return {addressOf(via), via.v_port ? static_cast<std::uint16_t>(std::atoi(via.v_port)) : port};
+}
+
 }  // namespace
 
 std::expected<AgentPointer, std::string> createAgent(su_root_t* root, const AgentConfig& config, nta_message_f* handle,
                                                      void* context) {
-  su_log_redirect(nta_log, ignoreLog, nullptr);
-  su_log_redirect(tport_log, ignoreLog, nullptr);
+  tapSofiaLog();
   const std::string place = hostText(config.bindAddress) + ":" + std::to_string(config.port);
   if (!IpAddress::parse(config.bindAddress)) return std::unexpected(place + ": not a numeric address");
   if (!config.udp && !config.tcp) return std::unexpected(place + ": neither UDP nor TCP is wanted");
-  const std::string url = bindUrl(config, config.udp && config.tcp ? nullptr : config.udp ? "udp" : "tcp");
+  const std::string url = bindUrl(config, config.udp && config.tcp ? nullptr : config.udp ? "udp" : "tcp", config.port);
   const auto t1 = static_cast<unsigned>(config.t1.count());
   errno = 0;
   AgentPointer agent(nta_agent_create(
@@ -78,17 +99,29 @@ std::expected<AgentPointer, std::string> createAgent(su_root_t* root, const Agen
   if (!agent) return std::unexpected(place + ": " + std::strerror(errno ? errno : ENOMEM));
   if (nta_agent_add_tport(agent.get(), reinterpret_cast<const url_string_t*>(url.c_str()),
                           TPTAG_IDLE(static_cast<unsigned>(config.idle.count())),
+                          TPTAG_KEEPALIVE(static_cast<unsigned>(config.keepAlive.count())),
                           TPTAG_TIMEOUT(kIncompleteMessageMilliseconds), TPTAG_SDWN_ERROR(0), TPTAG_STUN_SERVER(0),
                           TAG_END()) < 0) {
     return std::unexpected(place + ": " + std::strerror(errno ? errno : EADDRINUSE));
+  }
+  if (auto listening = config.tls ? addTls(agent.get(), config) : std::expected<void, std::string>(); !listening) {
+    return std::unexpected(listening.error());
   }
   return agent;
 }
 
 SocketAddress boundAddress(const nta_agent_t* agent) {
-  const sip_via_t* via = nta_agent_via(agent);
-  if (!via) return {};
-  return {addressOf(*via), static_cast<std::uint16_t>(via->v_port ? std::atoi(via->v_port) : 5060)};
+  for (const sip_via_t* via = nta_agent_via(agent); via; via = via->v_next) {
+    if (!isTls(*via)) return addressIn(*via);
+  }
+  return {};
+}
+
+SocketAddress tlsAddress(const nta_agent_t* agent) {
+  for (const sip_via_t* via = nta_agent_via(agent); via; via = via->v_next) {
+    if (isTls(*via)) return addressIn(*via);
+  }
+  return {};
 }
 
 std::vector<IpAddress> ownAddresses(const nta_agent_t* agent) {

@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/address.h"
 #include "io/sip/sofia.h"
+#include "io/sip/tls_files.h"
 
 namespace crosspoint::sip {
 
@@ -22,6 +24,9 @@ struct AgentConfig {
   std::size_t messageBytesMax = 128 * 1024;
   std::size_t udpBytesMax = 4000;
   std::chrono::milliseconds idle{600'000};
+  std::chrono::milliseconds keepAlive{0};  // of connections, RFC 5626 §3.5.1 (without waiting for the answer); 0: none
+  std::optional<TlsConfig> tls;            // listens for TLS, too
+  std::uint16_t tlsPort = 0;
 };
 
 struct AgentDeleter {
@@ -35,6 +40,8 @@ std::expected<AgentPointer, std::string> createAgent(su_root_t* root, const Agen
 
 // The address in our Via, and the port that was bound.
 SocketAddress boundAddress(const nta_agent_t* agent);
+// The same of TLS; port 0 if there is none.
+SocketAddress tlsAddress(const nta_agent_t* agent);
 // All addresses of ours that Vias may name; several if the agent is bound to 0.0.0.0 or [::].
 std::vector<IpAddress> ownAddresses(const nta_agent_t* agent);
 

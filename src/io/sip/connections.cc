@@ -24,20 +24,22 @@ struct Connection {
   std::uint32_t silentMilliseconds = 0;
 };
 
-std::optional<Connection> connectionTo(const SocketAddress& listening, int fd) {
+std::optional<Connection> connectionTo(const std::vector<SocketAddress>& listening, int fd) {
   tcp_info info{};
   socklen_t size = sizeof info;
   if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || info.tcpi_state == kListen) return std::nullopt;
   const auto local = loop::boundAddress(fd);
-  if (!local || local->port != listening.port) return std::nullopt;
-  if (!listening.ip.isUnspecified() && local->ip != listening.ip) return std::nullopt;
+  const auto isOurs = [&](const SocketAddress& ours) {
+    return local->port == ours.port && (ours.ip.isUnspecified() || local->ip == ours.ip);
+  };
+  if (!local || std::ranges::none_of(listening, isOurs)) return std::nullopt;
   return Connection{.fd = fd,
                     .farEndClosed = info.tcpi_state == kCloseWait,
                     .saidNothing = info.tcpi_bytes_received == 0,
                     .silentMilliseconds = info.tcpi_last_data_recv};
 }
 
-std::vector<Connection> connectionsTo(const SocketAddress& listening) {
+std::vector<Connection> connectionsTo(const std::vector<SocketAddress>& listening) {
   std::vector<Connection> found;
   const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir("/proc/self/fd"),
                                                    [](DIR* open) { return ::closedir(open); });

@@ -1,4 +1,4 @@
-// What sofia-sip leaves open: TCP connections that others made to one listening address.
+// What sofia-sip leaves open: TCP connections that others made to our listening addresses.
 //
 // Behind something that is no SIP message sofia-sip stops reading a connection, and so never learns that the far end
 // has closed it: its descriptor would be held until the idle time is over. And it accepts for as long as there are
@@ -8,6 +8,7 @@
 // On the SIP thread, which alone closes these sockets: a descriptor that was looked at is still the same one.
 #pragma once
 #include <cstdint>
+#include <vector>
 
 #include "base/address.h"
 #include "io/sip/timer_queue.h"
@@ -17,7 +18,7 @@ namespace crosspoint::sip {
 class Connections {
  public:
   struct Config {
-    SocketAddress listening;
+    std::vector<SocketAddress> listening;
     std::size_t max = 2'000;  // losers: those that have sent nothing, then those silent for longest
     Duration interval = std::chrono::seconds(2);
   };

@@ -1,5 +1,7 @@
 #include "io/sip/server_side.h"
 
+#include <algorithm>
+
 #include "io/sip/from_sofia.h"
 #include "io/sip/to_sofia.h"
 
@@ -16,14 +18,17 @@ struct ServerSide::Transaction {
   unsigned worker = 0;
   nta_incoming_t* incoming = nullptr;
   bool isInvite = false;
-  bool answered = false;  // with a 2xx to INVITE: waits for its ACK
+  bool wantsReliable = false;  // Require: 100rel
+  bool answered = false;       // with a 2xx to INVITE: waits for its ACK
   TimerQueue::Id timer = TimerQueue::Id::None;
 };
 
-ServerSide::ServerSide(nta_agent_t* agent, TimerQueue& timers, Config config, Route route, Deliver deliver)
+ServerSide::ServerSide(nta_agent_t* agent, TimerQueue& timers, Config config, MayStartADialog mayStart, Route route,
+                       Deliver deliver)
     : agent_(agent),
       timers_(timers),
       config_(std::move(config)),
+      mayStart_(std::move(mayStart)),
       route_(std::move(route)),
       deliver_(std::move(deliver)) {}
 
@@ -54,6 +59,10 @@ void ServerSide::handleRequest(msg_t* received, const sip_t* sip) {
     return;
   }
   if (method == sip_method_cancel) return refuse(std::move(message), 481);
+  if (!sip->sip_to->a_tag && !mayStart_(sourceOf(received).value_or(SocketAddress()).ip)) {
+    ++counters_.strangers;
+    return refuse(std::move(message), 403);
+  }
   if (transactions_.size() >= config_.transactionsMax) {
     ++counters_.refused;
     return refuse(std::move(message), 503);
@@ -85,6 +94,7 @@ void ServerSide::accept(MessagePointer message, Request&& request, unsigned work
   transaction->id = id;
   transaction->worker = worker;
   transaction->isInvite = request.method == Method::Invite;
+  transaction->wantsReliable = std::ranges::find(request.require, "100rel") != request.require.end();
   // A core that never answers must not cost us the transaction.
   const Duration life = transaction->isInvite ? config_.inviteMax : kTimerFactor * config_.t1;
   transaction->timer = timers_.after(life, [this, id] { giveUp(id); });
@@ -118,6 +128,9 @@ void ServerSide::send(unsigned worker, const SendResponse& message) {
   }
   Transaction& transaction = *found->second;
   const int status = message.response.status;
+  // RFC 3262 §3 forbids what nta would turn into a reliable response of its own, with a PRACK that the core knows
+  // nothing of.
+  if (transaction.wantsReliable && status > 100 && status < 200 && !message.response.rseq) return;
   MessagePointer response = responseToSofia(agent_, message.response, config_.userAgent);
   const bool complete =
       response && nta_incoming_complete_response(transaction.incoming, response.get(), status, nullptr, TAG_END()) == 0;

@@ -29,11 +29,14 @@ class ServerSide {
   };
   struct Counters {
     std::uint64_t malformed = 0, refused = 0, unknown = 0, strayAcks = 0;
+    std::uint64_t strangers = 0;  // requests outside a dialog from where none is accepted
   };
   using Deliver = std::function<void(unsigned worker, Incoming&&)>;
   using Route = std::function<unsigned(const Request&)>;
+  using MayStartADialog = std::function<bool(const IpAddress& source)>;
 
-  ServerSide(nta_agent_t* agent, TimerQueue& timers, Config config, Route route, Deliver deliver);
+  ServerSide(nta_agent_t* agent, TimerQueue& timers, Config config, MayStartADialog mayStart, Route route,
+             Deliver deliver);
   ~ServerSide();
 
   // A request that belongs to no transaction. Takes the message.
@@ -55,6 +58,7 @@ class ServerSide {
   nta_agent_t* agent_;
   TimerQueue& timers_;
   Config config_;
+  MayStartADialog mayStart_;
   Route route_;
   Deliver deliver_;
   Counters counters_;

@@ -1,12 +1,16 @@
 #include "io/sip/sip_transport.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "io/loop/mailbox.h"
 #include "io/sip/agent.h"
 #include "io/sip/client_side.h"
 #include "io/sip/connections.h"
+#include "io/sip/locator.h"
 #include "io/sip/server_side.h"
 #include "io/sip/sofia.h"
+#include "io/sip/sofia_log.h"
 #include "io/sip/timer_queue.h"
 
 namespace crosspoint::sip {
@@ -24,12 +28,13 @@ struct SipTransport::Impl {
   loop::Mailbox<Posted> mailbox;
   std::vector<Posted> batch;
   std::atomic<bool> running{false};
-  SocketAddress bound;
+  SocketAddress bound, boundTls;
 
   // Of the SIP thread. The order is that of construction: each needs the ones before it.
   std::unique_ptr<TimerQueue> timers;
   AgentPointer agent;
   std::unique_ptr<Connections> connections;
+  std::unique_ptr<Locator> locator;
   std::unique_ptr<ClientSide> clients;
   std::unique_ptr<ServerSide> servers;
   int wakeUpIndex = -1;
@@ -46,6 +51,10 @@ struct SipTransport::Impl {
   void takeMailbox();
   void dispatch(unsigned worker, Outgoing&& message);
   void readStats(Stats& stats) const;
+  AgentConfig agentConfig() const;
+  Locator::Config locatorConfig() const;
+  void makeSides();
+  bool mayStartADialog(const IpAddress& source) const;
   static int handleMessage(void* self, nta_agent_t*, msg_t* message, sip_t* sip);
   static int woken(void*, su_wait_t*, void* self) {
     static_cast<Impl*>(self)->takeMailbox();
@@ -53,43 +62,79 @@ struct SipTransport::Impl {
   }
 };
 
-std::expected<void, std::string> SipTransport::Impl::open() {
-  const AgentConfig settings{.bindAddress = config.bindAddress,
-                             .publicAddress = config.publicAddress,
-                             .port = config.port,
-                             .udp = config.udp,
-                             .tcp = config.tcp,
-                             .userAgent = true,
-                             .t1 = config.t1,
-                             .t2 = config.t2,
-                             .t4 = config.t4,
-                             .messageBytesMax = config.messageBytesMax,
-                             .udpBytesMax = config.udpBytesMax,
-                             .idle = config.connectionIdleMax};
-  auto created = createAgent(thread.root(), settings, &Impl::handleMessage, this);
-  if (!created) return std::unexpected(created.error());
-  agent = std::move(*created);
-  bound = sip::boundAddress(agent.get());
-  timers = std::make_unique<TimerQueue>(thread.root());
-  connections = std::make_unique<Connections>(
-      *timers, Connections::Config{.listening = {*IpAddress::parse(config.bindAddress), bound.port},
-                                   .max = config.connectionsMax,
-                                   .interval = config.connectionsLook});
-  clients = std::make_unique<ClientSide>(agent.get(), *timers,
+AgentConfig SipTransport::Impl::agentConfig() const {
+  return {.bindAddress = config.bindAddress,
+          .publicAddress = config.publicAddress,
+          .port = config.port,
+          .udp = config.udp,
+          .tcp = config.tcp,
+          .userAgent = true,
+          .t1 = config.t1,
+          .t2 = config.t2,
+          .t4 = config.t4,
+          .messageBytesMax = config.messageBytesMax,
+          .udpBytesMax = config.udpBytesMax,
+          .idle = config.connectionIdleMax,
+          .keepAlive = config.keepAlive,
+          .tls = config.tls,
+          .tlsPort = config.tlsPort};
+}
+
+Locator::Config SipTransport::Impl::locatorConfig() const {
+  Locator::Config settings{.names = config.resolvableHosts,
+                           .dnsServers = config.dnsServers,
+                           .udp = config.udp,
+                           .v6 = bound.ip.isV6(),
+                           .avoidFor = config.hopAvoided};
+  if (!config.server) return settings;
+  settings.names.push_back(config.server->host);
+  const auto ip = IpAddress::parse(config.server->host);
+  if (ip && !config.certificateName.empty()) settings.certificateName = {*ip, config.certificateName};
+  return settings;
+}
+
+bool SipTransport::Impl::mayStartADialog(const IpAddress& source) const {
+  if (config.acceptAll) return true;
+  if (!config.acceptFrom.empty()) {
+    return std::ranges::any_of(config.acceptFrom, [&](const auto& range) { return range.contains(source); });
+  }
+  return std::ranges::find(config.alsoFrom, source) != config.alsoFrom.end() || locator->isLocated(source);
+}
+
+void SipTransport::Impl::makeSides() {
+  clients = std::make_unique<ClientSide>(agent.get(), *timers, *locator,
                                          ClientSide::Config{.userAgent = config.userAgent,
-                                                            .resolvableHosts = config.resolvableHosts,
+                                                            .server = config.server,
                                                             .transactionsMax = config.clientTransactionsMax,
                                                             .t1 = config.t1,
                                                             .inviteMax = config.inviteMax,
-                                                            .udp = config.udp},
-                                         deliver);
-  servers = std::make_unique<ServerSide>(agent.get(), *timers,
-                                         ServerSide::Config{.userAgent = config.userAgent,
-                                                            .transactionsMax = config.serverTransactionsMax,
-                                                            .workers = config.workers,
-                                                            .t1 = config.t1,
-                                                            .inviteMax = config.inviteMax},
-                                         route, deliver);
+                                                            .hopTimeout = config.hopTimeout},
+                                         &recentComplaint, deliver);
+  servers = std::make_unique<ServerSide>(
+      agent.get(), *timers,
+      ServerSide::Config{.userAgent = config.userAgent,
+                         .transactionsMax = config.serverTransactionsMax,
+                         .workers = config.workers,
+                         .t1 = config.t1,
+                         .inviteMax = config.inviteMax},
+      [this](const IpAddress& source) { return mayStartADialog(source); }, route, deliver);
+}
+
+std::expected<void, std::string> SipTransport::Impl::open() {
+  auto created = createAgent(thread.root(), agentConfig(), &Impl::handleMessage, this);
+  if (!created) return std::unexpected(created.error());
+  agent = std::move(*created);
+  bound = sip::boundAddress(agent.get());
+  boundTls = sip::tlsAddress(agent.get());
+  timers = std::make_unique<TimerQueue>(thread.root());
+  std::vector<SocketAddress> listening{{*IpAddress::parse(config.bindAddress), bound.port}};
+  if (boundTls.port != 0) listening.push_back({listening.front().ip, boundTls.port});
+  connections = std::make_unique<Connections>(
+      *timers,
+      Connections::Config{.listening = listening, .max = config.connectionsMax, .interval = config.connectionsLook});
+  locator = std::make_unique<Locator>(thread.root(), *timers, locatorConfig());
+  makeSides();
+  if (config.server) locator->locate(*config.server, [](const auto&, const auto&) {});
   su_wait_t wait[1] = {};
   if (su_wait_create(wait, mailbox.fd(), SU_WAIT_IN) == 0) {
     wakeUpIndex = su_root_register(thread.root(), wait, &Impl::woken, this, 0);
@@ -106,6 +151,7 @@ void SipTransport::Impl::close() {
   wakeUpIndex = -1;
   servers.reset();
   clients.reset();
+  locator.reset();
   connections.reset();
   timers.reset();
   agent.reset();
@@ -149,6 +195,8 @@ void SipTransport::Impl::readStats(Stats& stats) const {
   stats.responsesSent = counters.responsesSent;
   stats.malformed = counters.malformed + servers->counters().malformed;
   stats.refused = servers->counters().refused;
+  stats.strangers = servers->counters().strangers;
+  stats.failovers = clients->counters().failovers;
   stats.strayAcks = servers->counters().strayAcks;
   stats.failed = clients->counters().failed;
   stats.unknownTransactions = clients->counters().unknown + servers->counters().unknown;
@@ -176,6 +224,8 @@ void SipTransport::stop() {
 }
 
 SocketAddress SipTransport::boundAddress() const { return impl_->bound; }
+
+SocketAddress SipTransport::tlsAddress() const { return impl_->boundTls; }
 
 bool SipTransport::send(unsigned worker, Outgoing&& message) {
   return impl_->running && impl_->mailbox.post({worker, std::move(message)});

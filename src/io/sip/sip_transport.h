@@ -26,12 +26,15 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/address.h"
 #include "core/sip/message.h"
+#include "io/sip/access.h"
 #include "io/sip/sip_thread.h"
+#include "io/sip/tls_files.h"
 
 namespace crosspoint::sip {
 
@@ -45,16 +48,42 @@ class SipTransport {
     bool tcp = true;
     std::string userAgent = "Crosspoint";  // User-Agent and Server where the core names none
     unsigned workers = 1;
-    // Names that may be asked for in the DNS (RFC 3263): those of the configuration. A request to any other name fails
-    // at once (Transport): the resolver is not for names that a far end chose. "localhost" is 127.0.0.1.
+
+    // TLS in both directions, on a port of its own; nothing: none. sofia-sip checks a server's certificate: its chain,
+    // its dates, and that it is for the host that is configured (subjectAltName DNS or URI, or CN; no wildcards, RFC
+    // 5922 §7.2). It sends no server_name, and of our certificate's file only the first certificate.
+    std::optional<TlsConfig> tls;
+    std::uint16_t tlsPort = 0;
+    std::string certificateName;  // of a `server` that is written as an address; empty: the address, as CN
+
+    // Where requests go whose destination names a host that may not be looked up: to whoever can (a far end's Contact,
+    // a Record-Route). Without it such a request fails at once (Transport). Looked up and kept warm from start() on.
+    std::optional<Uri> server;
+    // Names that may be asked for in the DNS (RFC 3263), besides `server`: those of the configuration. The resolver is
+    // not for names that a far end chose. "localhost" is 127.0.0.1.
     std::vector<std::string> resolvableHosts;
+    std::vector<SocketAddress> dnsServers;  // empty: the system's
+    // A hop that is silent for so long is left for the next one, if there is one (RFC 3263 §4.3 leaves it at 64*T1, too
+    // long for somebody who waits for a sign-in), and stands behind the others for `hopAvoided`.
+    std::chrono::milliseconds hopTimeout{5'000}, hopAvoided{30'000};
+
+    // Who may send requests that belong to no dialog. Empty: the addresses to which `server` and `resolvableHosts`
+    // lead, and `alsoFrom`. From elsewhere such a request gets 403 without the core. A request with a To tag is the
+    // core's to judge, from wherever it comes: it answers 481 unless the dialog, whose tags no stranger can guess,
+    // exists.
+    std::vector<AddressRange> acceptFrom;
+    std::vector<IpAddress> alsoFrom;
+    bool acceptAll = true;  // neither of the two counts
 
     std::size_t mailboxMax = 65536;             // messages on their way to the SIP thread
     std::size_t clientTransactionsMax = 50000;  // beyond: TransactionFailed at once
     std::size_t serverTransactionsMax = 50000;  // beyond: 503 without the core
     std::size_t messageBytesMax = 128 * 1024;   // a longer message is answered 413 or ends its TCP connection
-    std::size_t udpBytesMax = 4000;             // a longer request goes over TCP where the far end takes it
-    std::chrono::milliseconds connectionIdleMax{600'000};  // then an unused TCP connection is closed
+    // A longer request goes over TCP where the far end takes it, by UDP if it refuses or does not answer for T4 (RFC
+    // 3261 §18.1.1).
+    std::size_t udpBytesMax = 1300;
+    std::chrono::milliseconds connectionIdleMax{600'000};  // then an unused connection is closed
+    std::chrono::milliseconds keepAlive{60'000};           // CRLF CRLF on connections (RFC 5626 §3.5.1)
     std::size_t connectionsMax = 2'000;                // TCP connections made to us; beyond: the silent ones are closed
     std::chrono::milliseconds connectionsLook{2'000};  // how often they are counted
 
@@ -69,6 +98,8 @@ class SipTransport {
     std::uint64_t requestsReceived = 0, responsesReceived = 0, requestsSent = 0, responsesSent = 0;
     std::uint64_t malformed = 0;            // unreadable datagrams and requests answered with 400
     std::uint64_t refused = 0;              // requests beyond serverTransactionsMax
+    std::uint64_t strangers = 0;            // requests from addresses that may not send any
+    std::uint64_t failovers = 0;            // further hops that were tried for a request
     std::uint64_t failed = 0;               // client transactions that ended with TransactionFailed
     std::uint64_t mailboxOverflows = 0;     // send() that returned false
     std::uint64_t unknownTransactions = 0;  // outputs of the core for an id that is not (or no longer) known
@@ -92,6 +123,7 @@ class SipTransport {
 
   // Valid after start().
   SocketAddress boundAddress() const;
+  SocketAddress tlsAddress() const;  // port 0: no TLS
 
   // Never blocks on the network. False if the mailbox is full or the transport does not run: nothing was sent and no
   // event will come; whoever sent a request treats it as TransactionFailed (Transport).

@@ -75,7 +75,7 @@ std::expected<void, std::string> SipServer::Impl::open() {
   loop::SystemRandom random;
   timers = std::make_unique<TimerQueue>(thread.root());
   connections = std::make_unique<Connections>(
-      *timers, Connections::Config{.listening = {*IpAddress::parse(config.bindAddress), bound.port}});
+      *timers, Connections::Config{.listening = {{*IpAddress::parse(config.bindAddress), bound.port}}});
   registrar = std::make_unique<Registrar>(Registrar::Config{.expiresDefault = config.expiresDefault,
                                                             .expiresMin = config.expiresMin,
                                                             .expiresMax = config.expiresMax,
