@@ -105,10 +105,7 @@ void Call::finish(TimePoint now, Ended what) {
   provisionalDueAt_.reset();
   reliable_.reset();
   pendingAccept_.reset();
-  for (Branch& dialog : branches_) {
-    dialog.owedPrack.reset();
-    if (auto asked = std::exchange(dialog.asked, {})) respond(asked->id, asked->request, 487);
-  }
+  for (Branch& dialog : branches_) abandon(dialog);
   endRefersWithCall(now);
 }
 
@@ -169,6 +166,23 @@ Call::Branch* Call::branchNumbered(std::uint32_t number) {
   return found == branches_.end() ? nullptr : &*found;
 }
 
+void Call::abandon(Branch& branch) {
+  branch.owedPrack.reset();
+  const auto asked = std::exchange(branch.asked, {});
+  if (!asked) return;
+  branch.offer.withdraw();
+  respond(asked->id, asked->request, 487);
+  tell(OfferWithdrawn{id_, 487, branch.number});
+}
+
+void Call::forgetBranches() {
+  for (Branch& dialog : branches_) {
+    abandon(dialog);
+    if (waitingOffer_) giveWay(dialog);
+  }
+  branches_.clear();
+}
+
 // ---- Responses to our requests ----
 
 void Call::handleResponse(TimePoint now, ClientTransactionId id, const Response& response) {
@@ -193,7 +207,7 @@ void Call::handleResponse(TimePoint now, ClientTransactionId id, const Response&
     std::uint32_t& cseq = dialog != nullptr ? dialog->dialog.localCseq() : seed_.cseq;
     if ((first || dialog != nullptr) && !(ended_ && invite) &&
         requests_.retryWithCredentials(now, *entry, response, cseq)) {
-      if (first) branches_.clear();  // the refused INVITE's early dialogs
+      if (first) forgetBranches();
       if (entry->request.method == Method::Refer && sentRefer_) sentRefer_->cseq = entry->request.cseq;
       return;
     }
@@ -214,7 +228,7 @@ bool Call::retryWithLongerSession(TimePoint now, ClientTransactionId id, const R
   request.cseq = ++(first ? seed_.cseq : dialog->dialog.localCseq());
   timer_.fillRequest(request);
   requests_.forget(id);
-  if (first) branches_.clear();
+  if (first) forgetBranches();
   requests_.send(now, std::move(request), destination);
   return true;
 }

@@ -183,6 +183,10 @@ class Call {
   static void noteAllow(Branch& branch, const Message& message);
   Branch* branch(std::string_view remoteTag);
   Branch* branchNumbered(std::uint32_t number);
+  // Nothing more is negotiated in it; what the far end waits for is refused.
+  void abandon(Branch& branch);
+  // The first INVITE has been refused and another one follows: its early dialogs are gone.
+  void forgetBranches();
   Branch& confirmed() { return branches_[*confirmed_]; }
   bool early() const { return state_ == State::Inviting || state_ == State::Invited; }
   // 422: with a longer session interval. False: not to be repeated.

@@ -99,9 +99,8 @@ void Call::handleInviteProvisional(TimePoint now, const Request& invite, const R
 // RFC 6228 §4: the early dialog is gone, the call is not. Its sequence numbers are kept, should it be heard of again.
 void Call::handleBranchEnd(Branch& ended) {
   if (std::exchange(ended.over, true)) return;
-  ended.owedPrack.reset();
-  if (auto asked = std::exchange(ended.asked, {})) respond(asked->id, asked->request, 487);
-  if (waitingOffer_ && waitingOffer_->branch == ended.number) waitingOffer_.reset();
+  abandon(ended);
+  if (waitingOffer_ && waitingOffer_->branch == ended.number) giveWay(ended);
   tell(EarlyBranchEnded{id_, ended.number});
 }
 
@@ -141,9 +140,7 @@ void Call::handleInviteSuccess(TimePoint now, ClientTransactionId id, const Resp
   answered->dialog.confirm(response);
   confirmed_ = static_cast<std::size_t>(answered - branches_.data());
   for (Branch& other : branches_) {  // kept for their sequence numbers: they may still answer
-    if (&other == answered) continue;
-    other.owedPrack.reset();
-    if (auto asked = std::exchange(other.asked, {})) respond(asked->id, asked->request, 487);
+    if (&other != answered) abandon(other);
   }
   if (waitingOffer_ && waitingOffer_->branch != answered->number) giveWay(*answered);
   handleFirstAnswer(now, *answered, invite, response);

@@ -18,7 +18,7 @@ bool Call::redirect(TimePoint now, const Request& refused, const Uri& destinatio
   if (!target) return false;
   ++environment_.counters.redirects;
   seed_.target = std::move(*target);
-  branches_.clear();
+  forgetBranches();
   Request invite = refused;
   invite.uri = seed_.target;
   invite.cseq = ++seed_.cseq;

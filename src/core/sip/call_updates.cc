@@ -124,7 +124,11 @@ void Call::sendUpdate(TimePoint now, Branch& dialog, std::optional<std::string> 
 
 void Call::handleUpdateFinal(TimePoint now, const Request& update, const Response& response, bool fromFarEnd) {
   Branch* dialog = branch(update.to.tag);
-  if (dialog == nullptr || ended_) return;
+  if (ended_) return;
+  if (dialog == nullptr) {  // the INVITE of its early dialog was refused
+    if (!update.body.empty()) tell(OfferFailed{id_, response.status < 300 ? 481 : response.status});
+    return;
+  }
   const bool current = early() || (confirmed_ && dialog == &confirmed());
   if (response.status >= 300 || !current) return handleUpdateFailure(now, *dialog, update, response, fromFarEnd);
   dialog->dialog.refreshTarget(response);

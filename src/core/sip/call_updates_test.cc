@@ -303,8 +303,20 @@ TEST(EarlyUpdate, InABranchThatLosesIsRefused) {
   const auto refused = t.response();
   EXPECT_EQ(refused.id, id);
   EXPECT_EQ(refused.response.status, 487);
+  EXPECT_EQ(t.event<OfferWithdrawn>().branch, 1u);
   t.receive(t.inDialog(Method::Update, "again"));
   EXPECT_EQ(t.response().response.status, 481);
+}
+
+TEST(EarlyUpdate, InABranchWhoseInviteIsChallengedAfterAllIsRefused) {
+  UpdateFixture t;
+  const auto invite = t.ringReliably();
+  t.receive(t.inDialog(Method::Update, "new early"));
+  t.challenge(invite, 401, "n1");
+  EXPECT_EQ(t.response().response.status, 487);
+  EXPECT_EQ(t.event<OfferWithdrawn>().status, 487);
+  t.respond(t.request(Method::Invite), 200, "far", "answer");
+  EXPECT_EQ(t.event<Answered>().sdp, "answer");
 }
 
 TEST(EarlyUpdate, OfOursGoesIntoTheBranchAndItsAnswerMayComeAfterTheCalls) {

@@ -295,5 +295,65 @@ TEST(TwoAgents, KeepQuietCallsUpAndNoticeTheEndOfTheNetwork) {
   EXPECT_TRUE(t.live[1].empty());
 }
 
+// Two ends that answer every offer at once, and a call between them.
+struct QuickOwners {
+  QuickOwners() : network(7, {}) {
+    network.onEvent = [this](int side, const Event& event) { handle(side, event); };
+    call[0] = *agent(0).invite(network.now, {.fromUser = "1020", .to = "1021", .sdp = "first of 0"});
+    run(seconds(1));
+  }
+  UserAgent& agent(int side) { return network.sides[side].agent; }
+  void run(Duration duration) {
+    network.drain();
+    network.runUntil(network.now + duration);
+  }
+  void handle(int side, const Event& event) {
+    if (const auto* incoming = std::get_if<IncomingCall>(&event)) {
+      call[side] = incoming->call;
+      EXPECT_TRUE(agent(side).accept(network.now, call[side], "first of 1"));
+    } else if (const auto* offer = std::get_if<OfferReceived>(&event)) {
+      EXPECT_TRUE(agent(side).answerOffer(network.now, call[side], "answer to " + offer->sdp.value_or("")));
+    } else if (const auto* answer = std::get_if<OfferAnswered>(&event)) {
+      answers[side].push_back(answer->sdp);
+    } else if (const auto* failed = std::get_if<OfferFailed>(&event)) {
+      failures[side].push_back(failed->status);
+    } else if (std::holds_alternative<Ended>(event)) {
+      ADD_FAILURE() << "the call ended";
+    }
+  }
+  AgentNetwork network;
+  std::array<CallId, 2> call{};
+  std::array<std::vector<std::string>, 2> answers;
+  std::array<std::vector<int>, 2> failures;
+};
+
+TEST(TwoAgents, ThatHoldAtOnceLeaveNobodyWithoutAWord) {
+  for (const bool byUpdate : {true, false}) {
+    QuickOwners t;
+    EXPECT_TRUE(t.agent(0).reInvite(t.network.now, t.call[0], "hold of 0"));
+    EXPECT_TRUE(byUpdate ? t.agent(1).update(t.network.now, t.call[1], "hold of 1")
+                         : t.agent(1).reInvite(t.network.now, t.call[1], "hold of 1"));
+    t.run(seconds(6));
+    // The one whose pause is the shorter comes through, and the other's offer is void.
+    EXPECT_EQ(t.answers[1], std::vector<std::string>{"answer to hold of 1"});
+    EXPECT_EQ(t.failures[0], std::vector<int>{491});
+    EXPECT_TRUE(t.agent(0).reInvite(t.network.now, t.call[0], "hold of 0"));
+    t.run(seconds(1));
+    EXPECT_EQ(t.answers[0], std::vector<std::string>{"answer to hold of 0"});
+    EXPECT_TRUE(t.failures[1].empty());
+  }
+}
+
+TEST(TwoAgents, WhoseReInviteMeetsAByeBothEnd) {
+  QuickOwners t;
+  std::array<int, 2> ended{};
+  t.network.onEvent = [&](int side, const Event& event) { ended[side] += std::holds_alternative<Ended>(event); };
+  EXPECT_TRUE(t.agent(0).reInvite(t.network.now, t.call[0], "hold"));
+  EXPECT_TRUE(t.agent(1).hangUp(t.network.now, t.call[1]));
+  t.run(seconds(1));
+  EXPECT_EQ(ended, (std::array<int, 2>{1, 1}));
+  for (int side : {0, 1}) EXPECT_EQ(t.agent(side).callCount(), 0u);
+}
+
 }  // namespace
 }  // namespace crosspoint::sip
