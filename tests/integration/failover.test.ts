@@ -1,6 +1,7 @@
 // Two gateways at one SIP server: a page that is given both finds the one that works, quickly, and is registered once.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { TestBrowser, waitForTone } from './support/browser';
+import { CuttingProxy } from './support/cutting_proxy';
 import { Gateway } from './support/gateway';
 import { freePorts } from './support/ports';
 import { until } from './support/wait';
@@ -101,6 +102,21 @@ describe('a page with two gateways', () => {
     expect(names).toEqual(expect.arrayContaining(['onConnectionError', 'onFailed']));
     expect(await sessionsAt(second)).toBe(1);
     await expectCallable(party, '1001');
+  });
+
+  it('goes on with its session where the one that was out of reach is there again and no other was', async () => {
+    const proxy = await CuttingProxy.start(first.http);
+    const party = await open('1001', 0, proxy.url, `http://127.0.0.1:${await freePorts()}`);
+    await party.signIn();
+    proxy.setDown(true);
+    await party.waitFor('onFailed');
+    await party.waitFor('onConnectionError');
+    proxy.setDown(false);
+    expect(await party.waitFor('onReconnect', 30_000)).toMatchObject({ resumed: true });
+    expect(await sessionsAt(first)).toBe(1);
+    expect(await first.metric('sign_ins_total')).toBe(1);
+    await expectCallable(party, '1001');
+    await proxy.stop();
   });
 
   it('in a call when its gateway is killed: the call ends, and the next one goes through the other', async () => {
