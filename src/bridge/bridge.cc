@@ -380,6 +380,8 @@ void Bridge::Impl::handle(TimePoint now, const sip::Event& event) {
                              std::is_same_v<Event, sip::RegistrationFailed> ||
                              std::is_same_v<Event, sip::RegistrationLost>) {
           sessions_.handle(now, what);
+        } else if constexpr (std::is_same_v<Event, sip::ServerReachable>) {
+          handleReachable(now, what);
         } else if constexpr (requires { what.call; }) {
           if (Call* call = find(what.call)) {
             call->handle(now, what.call, event);

@@ -76,7 +76,8 @@ void tapSofiaLog() {
 std::string recentComplaint(bool tls) {
   const Complaints& latest = complaints();
   if (tls && latest.certificate.isRecent()) return latest.certificate.phrase;
-  return latest.connection.isRecent() ? latest.connection.phrase : std::string();
+  if (latest.connection.isRecent()) return latest.connection.phrase;
+  return tls ? "the server ended the TLS handshake or does not speak TLS" : std::string();
 }
 
 }  // namespace crosspoint::sip

@@ -10,7 +10,7 @@ namespace crosspoint::sip {
 // Takes sofia-sip's log lines from standard error. Harmless twice.
 void tapSofiaLog();
 // Why a connection could not be had, as a phrase ("the server's certificate is not accepted: certificate has expired"):
-// the complaint of the last seconds, one about certificates first if `tls`; empty if there was none.
+// the complaint of the last seconds, one about certificates first if `tls`; without `tls` empty if there was none.
 std::string recentComplaint(bool tls);
 
 }  // namespace crosspoint::sip

@@ -7,12 +7,15 @@ import { Program, scratchFolder } from './program';
 
 export interface KamailioOptions {
   authentication?: boolean;
+  port?: number; // the next one is for TLS; 0: any
+  certificate?: string; // PEM file with its key, for TLS
 }
 
 export class Kamailio {
   private constructor(
     readonly program: Program,
     readonly port: number,
+    private readonly options: KamailioOptions,
   ) {}
 
   static passwordOf(account: string): string {
@@ -24,15 +27,24 @@ export class Kamailio {
     return `127.0.0.1:${this.port}`;
   }
 
+  get tlsPort(): number {
+    return this.port + 1;
+  }
+
   static async start(options: KamailioOptions = {}): Promise<Kamailio> {
-    const port = await freePorts(2);
+    const port = options.port ?? (await freePorts(2));
     const folder = scratchFolder('kamailio');
     const file = join(folder, 'kamailio.cfg');
-    writeFileSync(file, configuration(port, options.authentication ?? false));
+    writeFileSync(file, configuration(port, options));
     const program = new Program('kamailio', '/usr/sbin/kamailio', ['-DD', '-E', '-m', '64', '-M', '8', '-Y', folder, '-f', file]);
-    const kamailio = new Kamailio(program, port);
+    const kamailio = new Kamailio(program, port, options);
     await program.waitForOutput(/crosspoint-ready/);
     return kamailio;
+  }
+
+  /** A new process at the same place, which knows nobody. This one has ended. */
+  again(): Promise<Kamailio> {
+    return Kamailio.start({ ...this.options, port: this.port });
   }
 
   async stop(): Promise<void> {
@@ -51,7 +63,16 @@ const kChallengeInvite = `
         consume_credentials();
     }`;
 
-function configuration(port: number, authentication: boolean): string {
+function tlsLines(port: number, certificate: string): string {
+  return `enable_tls=yes
+listen=tls:127.0.0.1:${port}
+loadmodule "tls.so"
+modparam("tls", "certificate", "${certificate}")
+modparam("tls", "private_key", "${certificate}")
+modparam("tls", "tls_method", "TLSv1.2")`; // its 1.3 finds no signature algorithm with OpenSSL 3
+}
+
+function configuration(port: number, { authentication = false, certificate }: KamailioOptions): string {
   return `#!KAMAILIO
 debug=1
 log_stderror=yes
@@ -62,6 +83,7 @@ dns=no
 rev_dns=no
 listen=udp:127.0.0.1:${port}
 listen=tcp:127.0.0.1:${port}
+${certificate ? tlsLines(port + 1, certificate) : ''}
 alias="127.0.0.1:${port}"
 alias="crosspoint.test"
 ${['tm', 'sl', 'rr', 'pv', 'maxfwd', 'textops', 'siputils', 'usrloc', 'registrar', 'auth', 'xlog'].map((m) => `loadmodule "${m}.so"`).join('\n')}
