@@ -190,6 +190,11 @@ struct BridgeWorld : DatagramSink, PageDoor, PhoneDoor {
     if (sent.request.to.tag.empty()) response.to.tag = std::move(tag);  // a fork has its own
     deliver(kGateway, sip::ResponseReceived{sent.id, std::move(response)});
   }
+  void respondBecause(const sip::SendRequest& sent, int status, sip::Reason reason) {
+    auto response = responseTo(sent.request, status, std::string(sip::standardReason(status)), {});
+    response.reasons.push_back(std::move(reason));
+    deliver(kGateway, sip::ResponseReceived{sent.id, std::move(response)});
+  }
   void fail(const sip::SendRequest& sent) { deliver(kGateway, sip::TransactionFailed{sent.id}); }
   // What the bridge sent, by method; the last one.
   const sip::Request& lastSent(sip::Method method) const {

@@ -143,6 +143,8 @@ class Call {
   std::vector<sip::Header> attachedHeaders() const;
   roap::Content contentToPage(TimePoint now, bool offer, const call::Media&);
   void tellError(const call::Reason&);
+  // That it was not sent, or not taken; the call goes on.
+  void tellDataError(const call::Reason&);
 
   std::unique_ptr<SipLeg> makeSipLeg() const;
   void handleRefer(TimePoint now, const sip::ReferReceived&);

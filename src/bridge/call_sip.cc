@@ -82,7 +82,7 @@ void Call::handlePresent(TimePoint now, const sip::Event& event) {
   } else if (const auto* info = std::get_if<sip::InfoReceived>(&event)) {
     handleSipInfo(*info);
   } else if (const auto* failed = std::get_if<sip::InfoFailed>(&event)) {
-    tellError({call::Cause::Failed, failed->status, "The other side did not take the data"});
+    tellDataError({call::Cause::Failed, failed->status, "The other side did not take the data"});
   } else if (const auto* refer = std::get_if<sip::ReferReceived>(&event)) {
     handleRefer(now, *refer);
   } else if (const auto* progress = std::get_if<sip::ReferProgress>(&event)) {
@@ -173,6 +173,12 @@ void Call::handleSipInfo(const sip::InfoReceived& info) {
 
 // ---- data that travels with the call ----
 
+void Call::tellDataError(const call::Reason& reason) {
+  auto message = errorMessage(reason);
+  message.seq = 0;  // of no OFFER: one that is open has nothing to do with it
+  tellPage(roap::toPage(message), PageQueue::Kind::Chatter);
+}
+
 void Call::takeAttached(const roap::Content& content) {
   if (answered_ || content.attachedData.empty()) return;
   auto value = encodeAttachedData(content.attachedData);
@@ -204,14 +210,14 @@ std::vector<sip::Header> Call::attachedHeaders() const {
 void Call::sendInfo(TimePoint now, std::string contentType, std::string body) {
   if (sipCall_ && sipEstablished_) {
     if (!shared_.agent.sendInfo(now, *sipCall_, std::move(contentType), std::move(body)))
-      tellError({call::Cause::Limit, 503, "The data was not sent: too much of it is on its way"});
+      tellDataError({call::Cause::Limit, 503, "The data was not sent: too much of it is on its way"});
     return;
   }
   std::size_t bytes = body.size();
   for (const auto& info : infosWaiting_) bytes += info.body.size();
   if (infosWaiting_.size() == kInfosWaitingMax || bytes > kInfosWaitingBytesMax) {
     ++shared_.counters.limitsReached;
-    return tellError({call::Cause::Limit, 503, "The data was not sent: too much of it waits for the answer"});
+    return tellDataError({call::Cause::Limit, 503, "The data was not sent: too much of it waits for the answer"});
   }
   infosWaiting_.push_back({std::move(contentType), std::move(body)});
 }

@@ -79,8 +79,8 @@ class Phone {
     ASSERT_TRUE(agent_.reject(door_.now(), *call_, status));
     drain();
   }
-  void hangUp() {
-    ASSERT_TRUE(agent_.hangUp(door_.now(), *call_));
+  void hangUp(std::optional<sip::Reason> reason = {}) {
+    ASSERT_TRUE(agent_.hangUp(door_.now(), *call_, std::move(reason)));
     drain();
   }
   void reInvite(bool withOffer = true) {

@@ -189,6 +189,29 @@ std::string sentenceFor(int statusOrCause, std::string_view farEndsWords) {
   return withWords(meaningOf(statusOrCause).sentence, ownWords(statusOrCause, farEndsWords));
 }
 
+std::string signInRefusal(std::string_view user, int status, std::string_view phrase) {
+  const std::string who(user);
+  const auto sentence = [&]() -> std::string {
+    switch (status) {
+      case 401:
+      case 407:
+        return "The SIP server did not accept the password of " + who;
+      case 403:
+        return "The SIP server does not let " + who + " sign in";
+      case 404:
+        return "The SIP server does not know " + who;
+      case 408:
+        return "The SIP server did not answer the registration of " + who;
+      case 503:
+        return "The SIP server is overloaded or cannot be reached, so " + who + " is not signed in";
+      default:
+        return "The SIP server refused to register " + who;
+    }
+  };
+  const std::string words = asUtf8(phrase.empty() ? sip::standardReason(status) : phrase);
+  return sentence() + " (" + std::to_string(status) + (words.empty() ? "" : " " + words) + ")";
+}
+
 call::Reason reasonFromSip(const sip::Ended& event, bool outgoing) {
   if (event.phase == sip::CallPhase::Established) return endOfEstablished(event);
   if (!outgoing) return endOfIncoming(event);

@@ -20,6 +20,9 @@ call::Reason reasonFromPage(roap::ErrorType error);
 // own words.
 std::string sentenceFor(int statusOrCause, std::string_view farEndsWords = {});
 
+// The SIP server refused to register `user`, or did not answer (408).
+std::string signInRefusal(std::string_view user, int status, std::string_view phrase);
+
 // ---- what the page is told ----
 
 // ROAP ERROR with our extensions, for every end that is not a plain hang-up.

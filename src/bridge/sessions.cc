@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "bridge/call.h"
+#include "bridge/reason.h"
 
 namespace crosspoint::bridge {
 namespace {
@@ -180,8 +181,7 @@ void Sessions::handle(TimePoint now, const sip::RegistrationFailed& event) {
   if (found == byRegistration_.end()) return;
   Session& session = *found->second;
   ++counters_.signInsRefused;
-  const std::string text =
-      "The SIP server refused to register " + session.user + ": " + std::to_string(event.status) + " " + event.reason;
+  const std::string text = signInRefusal(session.user, event.status, event.reason);
   dependencies_.log.write(LogLevel::Warning, "session=" + session.ssid.substr(0, 8), text);
   if (session.signInRequest) reply(*std::exchange(session.signInRequest, {}), httpStatus(event.status), text);
   byRegistration_.erase(found);
