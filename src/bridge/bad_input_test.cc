@@ -183,6 +183,28 @@ TEST_F(BadInputTest, APhoneThatAnswersWithSdpThatIsNone) {
   EXPECT_EQ(callee.ended.size(), 1u);
 }
 
+TEST_F(BadInputTest, APhoneThatAnswersTheFirstSectionOnlyHasRefusedTheOthers) {
+  Page& client = signedIn("1001");
+  Phone& far = phone("2001");
+  client.video = true;
+  far.describeOtherwise = [&far] {
+    return "v=0\r\no=- 1 1 IN IP4 10.2.0.1\r\ns=-\r\nc=IN IP4 10.2.0.1\r\nt=0 0\r\nm=audio " +
+           std::to_string(far.address.port) + " RTP/AVP 0\r\n";
+  };
+  far.onInvite = Phone::OnInvite::Answer;
+  client.call("2001");
+  run(1s);
+  EXPECT_TRUE(far.established());
+  ASSERT_EQ(far.described().sections.size(), 2u);
+  client.takeAnswer();
+  EXPECT_TRUE(client.remote->sections.at(1).refused());
+  run(1s);
+  expectMediaFlows(client, far);
+  client.hangUp();
+  run(500ms);
+  client.messages.clear();
+}
+
 TEST_F(BadInputTest, APageThatAnswersWithSdpThatIsNone) {
   Page& client = signedIn("1001");
   Phone& caller = phone("2001");

@@ -23,6 +23,11 @@ call::Media Sections::read(const SessionDescription& description, bool offer) {
     if (!section.codecs.empty()) entry.codecs = section.codecs;
     entry.formats = section.formats;
   }
+  // An answer without all of our offer's sections (RFC 3264 §6 forbids it) has refused the others.
+  for (std::size_t i = description.sections.size(); i < entries_.size(); ++i) {
+    entries_[i].refused = true;
+    entries_[i].direction = Direction::Inactive;
+  }
   call::Media media;
   for (std::size_t stream = 0; stream < call::kStreams; ++stream) {
     auto& index = sectionOf_[stream];
