@@ -9,10 +9,13 @@ export interface Asked {
   readonly path: string; // with its query
   readonly at: number; // ms since the epoch
   readonly body: string;
+  readonly isRefused: boolean;
 }
 
 export class Front {
   readonly asked: Asked[] = [];
+  /** Applied to each message to a page. */
+  rewrite: ((message: string) => Promise<string>) | undefined;
   private refused: RegExp | undefined;
   private readonly open = new Set<{ path: string; response: ServerResponse }>();
 
@@ -32,7 +35,7 @@ export class Front {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
-  /** Connections for these paths break, those under way too, until it is called without. */
+  /** Requests for these paths get 503, and the connections of those under way break, until it is called without. */
   refuse(paths?: RegExp): void {
     this.refused = paths;
     for (const { path, response } of this.open) if (paths?.test(path)) response.destroy();
@@ -63,18 +66,18 @@ export class Front {
       return; // the page has gone
     }
     const body = Buffer.concat(chunks);
-    this.asked.push({ method: request.method ?? 'GET', path, at: Date.now(), body: body.toString() });
-    if (this.refused?.test(path)) {
-      response.destroy();
+    const isRefused = this.refused?.test(path) ?? false;
+    this.asked.push({ method: request.method ?? 'GET', path, at: Date.now(), body: body.toString(), isRefused });
+    if (isRefused) {
+      const origin = request.headers.origin ?? '*';
+      response.writeHead(503, { 'Content-Type': 'text/plain', 'Access-Control-Allow-Origin': origin, 'Access-Control-Allow-Credentials': 'true' }).end('cut');
       return;
     }
     const entry = { path, response };
     this.open.add(entry);
     const { upgrade: _upgrade, connection: _connection, ...headers } = request.headers;
     const onward = forward(`${this.gateway.url}${path}`, { method: request.method ?? 'GET', headers }, (reply) => {
-      response.writeHead(reply.statusCode ?? 502, reply.headers);
-      reply.on('error', () => response.destroy());
-      reply.pipe(response);
+      this.reply(path, reply, response).catch(() => response.destroy());
     });
     onward.on('error', () => response.destroy());
     response.on('close', () => {
@@ -82,5 +85,13 @@ export class Front {
       onward.destroy();
     });
     onward.end(body);
+  }
+  private async reply(path: string, reply: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { 'content-length': _length, 'transfer-encoding': _encoding, ...headers } = reply.headers;
+    const chunks: Buffer[] = [];
+    for await (const chunk of reply) chunks.push(chunk as Buffer);
+    const text = Buffer.concat(chunks).toString();
+    const body = this.rewrite && path.startsWith('/wait') ? await this.rewrite(text) : text;
+    response.writeHead(reply.statusCode ?? 502, headers).end(body);
   }
 }

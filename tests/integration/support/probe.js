@@ -56,6 +56,16 @@
       .map((receiver) => receiver.track)
       .filter((track) => track && track.kind === kind && track.readyState === 'live');
 
+  function powerOf(track) {
+    const { node } = meterOf(track);
+    const decibels = new Float32Array(node.frequencyBinCount);
+    node.getFloatFrequencyData(decibels);
+    return decibels.map((db) => (Number.isFinite(db) ? 10 ** (db / 10) : 0));
+  }
+
+  /** The power around a bin of the spectrum. */
+  const around = (power, bin) => power.slice(Math.max(0, bin - 4), bin + 5).reduce((sum, x) => sum + x, 0);
+
   function toneOf(track) {
     const meter = meterOf(track);
     const { node } = meter;
@@ -63,9 +73,7 @@
     node.getFloatTimeDomainData(samples);
     const rms = Math.sqrt(samples.reduce((sum, x) => sum + x * x, 0) / samples.length);
     meter.quiet = rms === 0;
-    const decibels = new Float32Array(node.frequencyBinCount);
-    node.getFloatFrequencyData(decibels);
-    const power = decibels.map((db) => (Number.isFinite(db) ? 10 ** (db / 10) : 0));
+    const power = powerOf(track);
     let peak = 1;
     for (let bin = 2; bin < power.length; ++bin) if (power[bin] > power[peak]) peak = bin;
     const total = power.reduce((sum, x) => sum + x, 0);
@@ -101,6 +109,13 @@
     audioCodec: async () => (await statistics('inbound-rtp', 'audio')).find((s) => s.packetsReceived)?.codec,
     /** Energy of the sound that has been played so far, in the unit of RTCInboundRtpStreamStats.totalAudioEnergy. */
     energy: async () => (await statistics('inbound-rtp', 'audio')).reduce((sum, s) => sum + (s.totalAudioEnergy ?? 0), 0),
+    /** Which share of the power of all incoming audio lies at each of these frequencies. */
+    shares: (frequencies) => {
+      const powers = receivers('audio').map(powerOf);
+      const total = powers.flatMap((power) => [...power]).reduce((sum, x) => sum + x, 0);
+      const bin = (frequency) => Math.round((frequency * 16384) / context.sampleRate);
+      return frequencies.map((frequency) => powers.reduce((sum, power) => sum + around(power, bin(frequency)), 0) / (total || 1));
+    },
     /** Energy and length of the sound that has been played so far. */
     level: async () => {
       const incoming = await statistics('inbound-rtp', 'audio');

@@ -86,9 +86,13 @@ export class WebParty {
     return found.data ?? {};
   }
 
+  established(): Promise<boolean> {
+    return this.evaluate<boolean>('session.isEstablished()');
+  }
+
   /** The call is set up, for this side. */
   async waitUntilEstablished(): Promise<void> {
-    await until(`the call of ${this.name} is established`, () => this.evaluate('session.isEstablished()'));
+    await until(`the call of ${this.name} is established`, () => this.established());
   }
 
   forgetEvents(): Promise<unknown> {
