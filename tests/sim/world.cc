@@ -1,5 +1,7 @@
 #include "tests/sim/world.h"
 
+#include <gtest/gtest.h>
+
 #include <cstdio>
 
 #include "crypto/certificate.h"
@@ -161,8 +163,11 @@ World::~World() = default;
 // ---- HTTP ----
 
 void World::carry(Page& page, bridge::PageRequest&& request) {
-  const auto id = std::visit([](const auto& what) { return what.request; }, request);
-  requests_[number(id)] = &page;
+  std::visit(
+      [&](const auto& what) {
+        if constexpr (requires { what.request; }) requests_[number(what.request)] = &page;
+      },
+      request);
   clock_.after(network_.delay(), [this, request = std::move(request)]() mutable {
     bridge_->handlePage(clock_.now(), std::move(request));
     drain();
@@ -324,6 +329,7 @@ bool World::spin(Duration time) {
       if (fault_.empty()) fault_ = page->fault();
     }
     if (fault_.empty()) fault_ = checkTalk();
+    if (fault_.empty() && ::testing::UnitTest::GetInstance()->Failed()) fault_ = "a SIP message broke a rule";
     if (!fault_.empty()) return false;
   }
   return true;
