@@ -11,6 +11,7 @@ namespace crosspoint::sip {
 Call::Reliability Call::receiveReliable(TimePoint now, Branch& branch, const Request& invite,
                                         const Response& response) {
   if (!response.rseq || !hasOption(response.require, kReliable)) return Reliability::Plain;
+  if (branch.owedPrack) return Reliability::Ignored;  // the one before has no PRACK yet
   switch (branch.reliable.receive(invite.cseq, *response.rseq)) {
     case ReliableReceiver::Verdict::New:
       return Reliability::New;

@@ -121,6 +121,19 @@ TEST(ReliableResponse, ToAnInviteWithoutOfferMayBringOneWhoseAnswerGoesIntoThePr
   EXPECT_TRUE(t.agent.reInvite(t.now, t.call, "new"));
 }
 
+TEST(ReliableResponse, ThatComesBeforeThePrackOfAnOfferWaitsForIt) {
+  CallFixture t;
+  const auto invite = t.startCall(std::nullopt);
+  t.respondReliably(invite, 183, 1, "their offer");
+  t.event<EarlyMedia>();
+  t.respondReliably(invite, 180, 2);
+  EXPECT_TRUE(t.silent());
+  ASSERT_TRUE(t.agent.answerOffer(t.now, t.call, "our answer"));
+  EXPECT_EQ(t.request(Method::Prack).request.rack->rseq, 1u);
+  t.respondReliably(invite, 180, 2);
+  EXPECT_EQ(t.request(Method::Prack).request.rack->rseq, 2u);
+}
+
 TEST(ReliableResponse, WithAnOfferThatTheOwnerLeavesAloneEndsTheCall) {
   CallFixture t;
   const auto invite = t.startCall(std::nullopt);
