@@ -122,7 +122,9 @@ export class Transport {
   handleNetworkChange(): void {
     this.#signingIn?.round.abort();
     this.#recovery?.round.abort();
-    if (this.#recovery === null) this.#connection?.start();
+    if (this.#recovery !== null || this.#connection === null) return;
+    this.#connection.login.troubled = true; // we may have been away for long
+    this.#connection.start();
   }
 
   /** Signs out and stops receiving at once; resolves when the gateway has heard of it or seems unreachable. */

@@ -267,6 +267,16 @@ describe('A gateway that has forgotten us', () => {
     expect(t.names().at(-1)).toBe('onReconnect');
   });
 
+  it('while we slept, which only another network tells, is signed in to again', async () => {
+    const t = new Fixture();
+    t.gateway.features = kFeatures;
+    await t.signIn();
+    t.gateway.failPolls = [404];
+    t.platform.changeNetwork();
+    await settle();
+    expect(t.names()).toEqual(['onRegister', 'onReconnect']);
+  });
+
   it('on purpose, without having been out of reach, signs the client out: someone else may have the DN now', async () => {
     const t = new Fixture();
     t.gateway.features = kFeatures;
