@@ -4,6 +4,7 @@
 #include "core/sdp/sdp.h"
 #include "io/loop/socket_address.h"
 #include "io/sip/phone_for_test.h"
+#include "io/sip/server/pending_calls.h"
 #include "io/sip/server/sip_server.h"
 
 namespace crosspoint::sip {
@@ -215,6 +216,19 @@ TEST_F(Media, NobodyRegistersAsTheEcho) {
   start();
   Phone thief(thread, "echo", server->boundAddress());
   EXPECT_EQ(thief.registerAt(), 403);
+}
+
+TEST_F(Media, CallsThatNobodyAcknowledgesLeaveLinesForOthers) {
+  start();
+  const auto unacknowledged = [&] {
+    Request request = phone->request(Method::Invite, "echo");
+    request.contentType = "application/sdp";
+    request.body = offerWith(audio(portOf(rtpSocket)));
+    return phone->final(phone->send(request)).status;
+  };
+  for (std::size_t i = 0; i < PendingCalls::kPerSourceMax; ++i) EXPECT_EQ(unacknowledged(), 200);
+  EXPECT_EQ(unacknowledged(), 486);
+  EXPECT_EQ(server->stats().mediaCalls, PendingCalls::kPerSourceMax);
 }
 
 }  // namespace

@@ -125,6 +125,7 @@ void Router::handleRequest(MessagePointer message) {
 // In a dialog the route set and the far end's Contact say where to go (RFC 3261 §16.4 to §16.6).
 void Router::handleInDialog(MessagePointer message, const Uri& uri, const std::string& mark) {
   const sip_t* sip = sip_object(message.get());
+  pendingMedia_.confirm(std::string(text(sip->sip_call_id->i_id)));
   Target target;
   if (sip->sip_route) {
     const auto route = uriFromSofia(sip->sip_route->r_url);
@@ -180,6 +181,13 @@ Target Router::targetOf(const Binding& binding) const {
 
 void Router::handleUser(MessagePointer message, const std::string& user, const std::string& mark) {
   if (const auto fixed = config_.fixedUsers.find(user); fixed != config_.fixedUsers.end()) {
+    const sip_t* sip = sip_object(message.get());
+    const auto source = sourceOf(message.get()).value_or(SocketAddress()).ip;
+    if (sip->sip_request->rq_method == sip_method_invite &&
+        !pendingMedia_.add(loop::monotonicNow(), source, std::string(text(sip->sip_call_id->i_id)))) {
+      ++counters_.refused;
+      return reply(std::move(message), 486);
+    }
     const auto uri = Uri::parse(fixed->second);
     return send(std::move(message), {Target{fixed->second, uri ? nextHopOf(*uri) : std::string(), {}}}, mark);
   }

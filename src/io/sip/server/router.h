@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "io/sip/server/digest.h"
+#include "io/sip/server/pending_calls.h"
 #include "io/sip/server/proxy.h"
 #include "io/sip/server/registrar.h"
 
@@ -55,6 +56,7 @@ class Router {
   const DigestPolicy& policy_;
   Proxy& proxy_;
   Config config_;
+  PendingCalls pendingMedia_;  // of the fixed users
   Counters counters_;
 };
 

@@ -336,5 +336,35 @@ TEST_F(Server, AnswersOptionsToItself) {
   a.response(a.send(a.request(Method::Options, "")), 200);
 }
 
+TEST_P(ServerOver, CarriesReliableRingingItsPrackAndARedirectUnchanged) {
+  start();
+  Phone a(thread, "1001", address, GetParam()), b(thread, "1002", address, GetParam());
+  ASSERT_EQ(b.registerAt(), 200);
+  Request invite = a.request(Method::Invite, "1002");
+  invite.supported = {"100rel"};
+  invite.replaces = Replaces{.callId = "1@2", .toTag = "t", .fromTag = "f"};
+  const auto id = a.send(invite);
+  const auto received = b.received(Method::Invite);
+  EXPECT_EQ(received.request.replaces, invite.replaces);
+  Response ringing = b.responseTo(received.request, 183);
+  ringing.contacts = {NameAddr{.uri = b.contact()}};
+  ringing.require = {"100rel"};
+  ringing.rseq = 7;
+  b.sip().send(0, SendResponse{received.id, ringing});
+  const Response heard = a.response(id, 183);
+  EXPECT_EQ(heard.rseq, 7U);
+  Request prack = a.inDialog(Method::Prack, invite, heard, 2);
+  prack.rack = RAck{7, 1, Method::Invite};
+  const auto pracked = a.send(prack);
+  const auto arrived = b.received(Method::Prack);
+  EXPECT_EQ(arrived.request.rack, prack.rack);
+  b.respond(arrived, 200);
+  a.response(pracked, 200);
+  Response moved = b.responseTo(received.request, 302);
+  moved.contacts = {NameAddr{.uri = *Uri::parse("sip:1003@127.0.0.1"), .parameters = {{"q", "0.7"}}}};
+  b.sip().send(0, SendResponse{received.id, moved});
+  EXPECT_EQ(a.response(id, 302).contacts, moved.contacts);
+}
+
 }  // namespace
 }  // namespace crosspoint::sip
