@@ -105,6 +105,23 @@ TEST(PageRoutes, ThePolicyDecidesWhoMaySignIn) {
   EXPECT_EQ(statusOf(post("/sign_in", "", "1020:secret"), {.policy = AuthPolicy::Password}), 0);
 }
 
+// docs/errors.md, E2 to E4 and E14.
+TEST(PageRoutes, ARefusedSignInSaysWhyInASentence) {
+  const auto textOf = [](const http::Request& request, const Configuration::Auth& auth) {
+    auto routed = routePage(request, kId, auth);
+    const auto* answer = std::get_if<http::Response>(&routed);
+    return answer ? std::to_string(answer->status) + " " + answer->body : "none";
+  };
+  EXPECT_EQ(textOf(get("/sign_in", "10%2"), {}), "400 the id's percent escapes are broken\n");
+  EXPECT_EQ(textOf(get("/sign_in", kAnonymous), {.anonymous = false}),
+            "403 signing in without a DN is not allowed here\n");
+  EXPECT_EQ(textOf(get("/sign_in", "1020"), {.policy = AuthPolicy::Password}),
+            "403 a DN signs in with a password here\n");
+  const auto busy = overloaded(get("/sign_in", "1020"));
+  EXPECT_EQ(busy.status, 503);
+  EXPECT_EQ(busy.body, "the gateway is busy\n");
+}
+
 TEST(PageRoutes, ASessionStaysWithItsWorker) {
   const unsigned workers = 4;
   EXPECT_EQ(workerOf(bridge::SignIn{.id = "1020"}, workers), bridge::workerOfUser("1020", workers));
