@@ -339,5 +339,19 @@ TEST_F(Transport, MalformedDatagramsAreCountedAndACallWorksAfterwards) {
   server.stop();
 }
 
+TEST_F(Transport, ALongRequestGoesOverTcpAndByUdpToWhoeverDoesNotSpeakTcp) {
+  for (const bool tcp : {true, false}) {
+    auto config = quick();
+    config.tcp = tcp;
+    config.udp = !tcp;  // what arrives says over which it came
+    Phone to(thread, "b", {}, "udp", config), from(thread, "a", {}, "udp", quick());
+    Request request = direct(from, to, Method::Message);
+    request.contentType = "text/plain";
+    request.body = std::string(1'400, 'x');
+    sendTo(from, to, request, 1);
+    EXPECT_EQ(to.received(Method::Message).request.body, request.body);
+  }
+}
+
 }  // namespace
 }  // namespace crosspoint::sip
