@@ -15,8 +15,9 @@ describe('a gateway with a certificate', () => {
   beforeAll(async () => {
     const folder = scratchFolder('tls');
     const [certificate, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
-    const made = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'];
-    execFileSync('openssl', ['req', '-x509', ...made, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
+    const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
+    const name = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'];
+    execFileSync('openssl', ['req', '-x509', ...kind, ...name, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
     ca = readFileSync(certificate);
     gateway = await Gateway.start({ http: { 'tls-certificate': certificate, 'tls-key': key } });
   });
