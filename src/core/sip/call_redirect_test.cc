@@ -177,6 +177,22 @@ TEST(Redirect, TheNewInviteMayBeChallengedAndCancelled) {
   t.expectNothingLeftAfter(seconds(0));
 }
 
+TEST(Redirect, EndsTheEarlyDialogsOfTheInviteBeforeIt) {
+  test::UpdateFixture t;
+  const auto invite = t.ringReliably();
+  t.receive(t.inDialog(Method::Update, "offer"));
+  const auto offer = t.event<OfferReceived>();
+  Response moved = t.makeReply(invite, 302);
+  moved.contacts = {contact("sip:1022@example.test")};
+  t.handle(ResponseReceived{invite.id, moved});
+  EXPECT_EQ(t.response().response.status, 487) << "the UPDATE that waits for the owner";
+  EXPECT_EQ(t.event<OfferWithdrawn>().branch, offer.branch);
+  EXPECT_EQ(t.agent.answerOffer(t.now, t.call, "answer", offer.branch).error(), CommandError::WrongState);
+  const auto second = t.request(Method::Invite);
+  t.respond(second, 200, "new", "answer");
+  EXPECT_EQ(t.event<Answered>().sdp, "answer");
+}
+
 TEST(Redirect, InsideADialogIsAFailureOfThatRequest) {
   RedirectFixture t;
   t.establishOutgoing();

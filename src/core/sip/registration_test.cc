@@ -164,6 +164,93 @@ TEST(Registration, ComesBackAfterTheServerWasAway) {
   EXPECT_EQ(t.event<RegistrationSucceeded>().id, t.id);
 }
 
+// A SIP server that is started again: silent for minutes, then new and empty, with another realm, and with its
+// database of users not yet there.
+TEST(Registration, RecoversWhenTheServerIsStartedAgain) {
+  RegistrationFixture t;
+  const auto first = t.start(seconds(120));
+  t.challenge(first, 401, "old");
+  t.grant(t.request(Method::Register), 120);
+  t.event<RegistrationSucceeded>();
+  const auto next = [&] {
+    for (int i = 0; i < 1000 && t.requests.empty(); ++i) t.runFor(seconds(1));
+    return t.request(Method::Register);
+  };
+  for (int i = 0; i < 4; ++i) {
+    const auto silent = next();
+    t.runFor(seconds(32));
+    t.handle(TransactionFailed{silent.id, TransactionFailed::Cause::Timeout});
+  }
+  EXPECT_EQ(t.event<RegistrationLost>().status, 408);
+
+  const auto unknown = next();
+  EXPECT_EQ(unknown.request.authorizations.size(), 1u) << "with what the old server had asked for";
+  Response challenge = t.makeReply(unknown, 401);
+  challenge.challenges = {t.digestChallenge("new")};
+  setParameter(challenge.challenges[0].parameters, "realm", "\"other.test\"");
+  t.handle(ResponseReceived{unknown.id, challenge});
+  const auto answer = t.request(Method::Register);
+  bool found = false;
+  for (const auto& authorization : answer.request.authorizations) {
+    if (test::parameterOf(authorization, "realm") != "\"other.test\"") continue;
+    found = true;
+    EXPECT_EQ(test::parameterOf(authorization, "nonce"), "\"new\"");
+  }
+  EXPECT_TRUE(found) << "the new realm is answered";
+  t.respond(answer, 403);
+  EXPECT_TRUE(t.events.empty()) << "still lost, said once";
+  t.respond(next(), 403);
+  t.grant(next(), 120);
+  EXPECT_EQ(t.event<RegistrationSucceeded>().id, t.id);
+
+  ASSERT_TRUE(t.agent.unregister(t.now, t.id));
+  t.grant(t.request(Method::Register), 0);
+  t.event<RegistrationEnded>();
+  EXPECT_EQ(t.agent.registrationCount(), 0u);
+  EXPECT_FALSE(t.agent.nextTimeout().has_value());
+}
+
+TEST(Registration, RemovedWhileItIsLostLeavesNothing) {
+  RegistrationFixture t;
+  t.establish(100);
+  t.runFor(seconds(60));
+  t.handle(TransactionFailed{t.request(Method::Register).id, TransactionFailed::Cause::Transport});
+  t.event<RegistrationLost>();
+  ASSERT_TRUE(t.agent.unregister(t.now, t.id));
+  const auto removal = t.request(Method::Register);
+  EXPECT_EQ(removal.request.expires, 0u) << "the server may have kept the binding";
+  t.handle(TransactionFailed{removal.id, TransactionFailed::Cause::Transport});
+  t.event<RegistrationEnded>();
+  EXPECT_FALSE(t.agent.nextTimeout().has_value());
+}
+
+TEST(Registration, ManyThatWereLostTogetherDoNotReturnTogether) {
+  RegistrationFixture t;
+  constexpr int kCount = 1000;
+  for (int i = 0; i < kCount; ++i) {
+    ASSERT_TRUE(t.agent.registerUser(t.now, "u" + std::to_string(i), {}, "secret", seconds(100)));
+    t.grant(t.request(Method::Register), 100);
+  }
+  const auto failAll = [&] {
+    t.drain();
+    std::size_t failed = 0;
+    for (; !t.requests.empty(); ++failed) {
+      const auto id = t.requests.front().id;
+      t.requests.pop_front();
+      t.handle(TransactionFailed{id, TransactionFailed::Cause::Transport});
+    }
+    return failed;
+  };
+  std::size_t most = 0;
+  for (int i = 0; i < 600; ++i) {
+    t.runFor(seconds(1));
+    const std::size_t now = failAll();
+    if (i > 300) most = std::max(most, now);
+  }
+  EXPECT_GT(most, 0u);
+  EXPECT_LE(most, std::size_t{kCount / 20}) << "in one second";
+}
+
 TEST(Registration, WaitsAsLongAsRetryAfterSaysWithinReason) {
   RegistrationFixture t;
   t.establish(100);
