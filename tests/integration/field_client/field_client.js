@@ -21,6 +21,7 @@ class FieldClient {
     this.problems = [];
     this.ssid = null;
     this.session = null; // the one of the call under way
+    this.latestSession = null; // that the page made
     this.incoming = null;
     this.data = undefined; // attached, in every message
     this.sessions = 0;
@@ -163,7 +164,7 @@ class FieldClient {
 
   takeTalk(peer) {
     this.fire('onNotifyEvent', { peer, event: 'talk' });
-    if (this.session === null && this.incoming !== null) new FieldSession(this).acceptCall(true, false);
+    if (this.session === null && this.incoming !== null) (this.latestSession ?? new FieldSession(this)).acceptCall(true, false);
     else if (this.session !== null && this.session.held) this.session.resumeCall();
   }
 

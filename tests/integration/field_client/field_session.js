@@ -5,6 +5,7 @@ class FieldSession {
   constructor(client) {
     this.client = client;
     client.sessions += 1;
+    client.latestSession = this;
     this.id = client.isOld ? String(client.sessions) : client.sessions;
     this.peer = null;
     this.state = 'idle'; // idle, preparing, offered, answering, established
@@ -109,7 +110,8 @@ class FieldSession {
       this.fail(error);
       return;
     }
-    if (this.pc === pc) this.settle();
+    // Another offer may have begun meanwhile.
+    if (this.pc === pc && this.state === 'offered') this.settle();
   }
 
   /** The call is over, whoever said so. */

@@ -17,6 +17,7 @@ export class Front {
   /** Applied to each message to a page. */
   rewrite: ((message: string) => Promise<string>) | undefined;
   private refused: RegExp | undefined;
+  private lost: RegExp | undefined;
   private readonly open = new Set<{ path: string; response: ServerResponse }>();
 
   private constructor(
@@ -39,6 +40,11 @@ export class Front {
   refuse(paths?: RegExp): void {
     this.refused = paths;
     for (const { path, response } of this.open) if (paths?.test(path)) response.destroy();
+  }
+
+  /** Requests for these paths reach the gateway, but pages get 502 instead of its reply, until it is called without. */
+  loseReplies(paths?: RegExp): void {
+    this.lost = paths;
   }
 
   /** What pages asked for at these paths. */
@@ -69,15 +75,16 @@ export class Front {
     const isRefused = this.refused?.test(path) ?? false;
     this.asked.push({ method: request.method ?? 'GET', path, at: Date.now(), body: body.toString(), isRefused });
     if (isRefused) {
-      const origin = request.headers.origin ?? '*';
-      response.writeHead(503, { 'Content-Type': 'text/plain', 'Access-Control-Allow-Origin': origin, 'Access-Control-Allow-Credentials': 'true' }).end('cut');
+      fail(request, response, 503);
       return;
     }
     const entry = { path, response };
     this.open.add(entry);
     const { upgrade: _upgrade, connection: _connection, ...headers } = request.headers;
     const onward = forward(`${this.gateway.url}${path}`, { method: request.method ?? 'GET', headers }, (reply) => {
-      this.reply(path, reply, response).catch(() => response.destroy());
+      const lost = this.lost?.test(path) ?? false;
+      if (lost) reply.resume().on('end', () => fail(request, response, 502));
+      else this.reply(path, reply, response).catch(() => response.destroy());
     });
     onward.on('error', () => response.destroy());
     response.on('close', () => {
@@ -94,4 +101,9 @@ export class Front {
     const body = this.rewrite && path.startsWith('/wait') ? await this.rewrite(text) : text;
     response.writeHead(reply.statusCode ?? 502, headers).end(body);
   }
+}
+
+function fail(request: IncomingMessage, response: ServerResponse, status: number): void {
+  const origin = request.headers.origin ?? '*';
+  response.writeHead(status, { 'Content-Type': 'text/plain', 'Access-Control-Allow-Origin': origin, 'Access-Control-Allow-Credentials': 'true' }).end('cut');
 }

@@ -1,0 +1,193 @@
+// What applications in the field do to a gateway (signalling, section 9), with the client that knows no extension of ours: none of it
+// breaks a call or is left behind.
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { waitForSilence, waitForTone } from './support/browser';
+import { kFieldNew, kFieldOld } from './support/contenders';
+import { Front } from './support/front';
+import { until } from './support/wait';
+import type { WebParty } from './support/web_party';
+import { World } from './support/world';
+
+const kPage = 600;
+const kPhone = 1_000;
+const kSessionTimeout = 12; // s; longer than the client's 10 s of one poll
+
+describe.each([kFieldOld, kFieldNew])('$name', (contender) => {
+  let world: World;
+  let front: Front;
+
+  beforeAll(async () => {
+    world = await World.start({ tones: [kPage], contenders: [contender] });
+    front = await Front.start(world.gateway);
+  });
+  afterEach(async () => {
+    front.refuse();
+    await world?.clear();
+  });
+  afterAll(async () => {
+    await world?.stop();
+    await front?.stop();
+  });
+
+  const talks = async (page: WebParty, dial = '2001'): Promise<() => Promise<void>> => {
+    const phone = await world.phone(dial, kPhone);
+    await page.call(dial);
+    await phone.waitFor('CALL_INCOMING');
+    await phone.accept();
+    await Promise.all([phone.waitForTone(kPage), waitForTone(page.page, kPhone)]);
+    return async () => {
+      await phone.hangUp();
+      await page.waitFor('onPeerClosing');
+    };
+  };
+
+  it('aborts each poll after 10 s and polls again at once: the call goes on, and what comes then arrives', async () => {
+    const page = await world.party({ dn: '1001', configuration: { webrtc_gateway: front.url } });
+    const hangUp = await talks(page);
+    const polls = (): number => front.askedFor(/^\/wait/).length;
+    const before = polls();
+    await until('a poll is aborted and another one begins', () => polls() > before);
+    await hangUp();
+    await page.hangUp();
+  });
+
+  it('registers a number that is no string, and leaves settings empty', async () => {
+    const empty = { stun_server: '', turn_server: '', turn_username: undefined, sip_username: '', sip_password: undefined };
+    const page = await world.party({ configuration: empty });
+    await page.evaluate('client.register(1004)');
+    await page.waitFor('onRegister');
+    const phone = await world.phone('2001', kPhone);
+    await phone.dial('1004');
+    await page.waitFor('onIncomingCall');
+    await page.accept();
+    await Promise.all([phone.waitForTone(kPage), waitForTone(page.page, kPhone)]);
+    await phone.hangUp();
+    await page.waitFor('onPeerClosing');
+  });
+
+  it('calls before its REGISTER has ended: that call goes nowhere, the next one works', async () => {
+    const page = await world.party();
+    await page.evaluate(`(client.signOut(), client.register('1001'), call('2001', true, false, null))`);
+    await page.waitFor('onRegister');
+    await page.evaluate('session.closeSession(false)');
+    await (await talks(page))();
+  });
+
+  it('signs in again with the DN that it is signed in with, in a call: the call ends, the next one works', async () => {
+    const page = await world.party({ dn: '1001' });
+    const phone = await world.phone('2001', kPhone);
+    await page.call('2001');
+    await phone.waitFor('CALL_INCOMING');
+    await phone.accept();
+    await phone.waitForTone(kPage);
+    await page.evaluate(`client.register('1001')`);
+    await page.waitFor('onRegister');
+    await phone.waitFor('CALL_CLOSED');
+    await page.evaluate('session.closeSession(true)');
+    await phone.dial('1001');
+    await page.waitFor('onIncomingCall');
+    await page.accept();
+    await Promise.all([phone.waitForTone(kPage), waitForTone(page.page, kPhone)]);
+    await phone.hangUp();
+    await page.waitFor('onPeerClosing');
+  });
+
+  it('signs out before it says BYE: the far end hears the end', async () => {
+    const page = await world.party({ dn: '1001' });
+    const phone = await world.phone('2001', kPhone);
+    await page.call('2001');
+    await phone.waitFor('CALL_INCOMING');
+    await phone.accept();
+    await phone.waitForTone(kPage);
+    await page.evaluate('(client.signOut(), session.closeSession(true))');
+    await phone.waitFor('CALL_CLOSED');
+  });
+
+  it('makes several sessions, of which one calls at a time', async () => {
+    const page = await world.party({ dn: '1001' });
+    await page.evaluate('(openSession(), openSession(), openSession())');
+    await (await talks(page))();
+    await (await talks(page, '2002'))();
+  });
+
+  it('filters its candidates down to none: the call works', async () => {
+    const page = await world.party({ dn: '1001' });
+    await page.evaluate('client.filterCandidates = () => []');
+    await (await talks(page))();
+    const phone = await world.phone('2003', kPhone);
+    await phone.dial('1001');
+    await page.waitFor('onIncomingCall');
+    await page.accept();
+    await Promise.all([phone.waitForTone(kPage), waitForTone(page.page, kPhone)]);
+    await page.hangUp();
+    await phone.waitFor('CALL_CLOSED');
+  });
+
+  it('sends an offer again because a proxy has lost the reply: the phone rings once', async () => {
+    const page = await world.party({ dn: '1001', configuration: { webrtc_gateway: front.url } });
+    const phone = await world.phone('2001', kPhone);
+    front.loseReplies(/^\/message/);
+    const offers = front.sent('OFFER').length;
+    await page.call('2001');
+    await until('it is sent again', () => front.sent('OFFER').length >= offers + 2);
+    front.loseReplies();
+    await phone.waitFor('CALL_INCOMING');
+    await phone.accept();
+    await Promise.all([phone.waitForTone(kPage), waitForTone(page.page, kPhone)]);
+    expect(phone.seen('CALL_INCOMING')).toBe(false);
+    await phone.hangUp();
+    await page.waitFor('onPeerClosing');
+  });
+
+  it('answers with data attached to every message', async () => {
+    const page = await world.party({ dn: '1001', configuration: { webrtc_gateway: front.url } });
+    await page.evaluate(`client.data = [{ key: 'user', value: 'an OFFER, an ERROR with errorType {' }]`);
+    await page.call('echo');
+    await waitForTone(page.page, kPage);
+    for (const type of ['OFFER', 'OK']) expect(front.sent(type).at(-1)!.attacheddata, type).toBeDefined();
+    await page.hangUp();
+    await waitForSilence(page.page);
+  });
+
+  it.runIf(contender === kFieldNew)('takes another source in mid-call, in a further section: the far end hears on', async () => {
+    const page = await world.party({ dn: '1001' });
+    const hangUp = await talks(page);
+    await page.page.evaluate('navigator.mediaDevices.getUserMedia({ audio: true }).then((stream) => session.changeSource(stream))');
+    await page.waitUntilEstablished();
+    await waitForTone(page.page, kPhone);
+    expect(await page.page.evaluate('window.probe.connections[0].getTransceivers().length')).toBe(2);
+    await hangUp();
+  });
+
+  it(contender === kFieldOld ? 'stops polling for good at an error' : 'polls again 3 s after an error, and is there', async () => {
+    const page = await world.party({ dn: '1001', configuration: { webrtc_gateway: front.url } });
+    front.refuse(/^\/wait/);
+    await page.waitFor('onConnectionError');
+    front.refuse();
+    const phone = await world.phone('2001', kPhone);
+    await phone.dial('1001');
+    if (contender === kFieldOld) {
+      await phone.waitFor('CALL_RINGING').catch(() => undefined);
+      expect((await page.events()).map(({ name }) => name)).not.toContain('onIncomingCall');
+      await phone.hangUp();
+    } else {
+      await page.waitFor('onIncomingCall');
+      await page.reject();
+    }
+    await phone.waitFor('CALL_CLOSED');
+  });
+});
+
+describe('a client that vanishes', () => {
+  it('without a sign-out and without a BYE: its call ends, and its DN is free', async () => {
+    const world = await World.start({ tones: [kPage], contenders: [kFieldNew], configuration: { http: { 'session-timeout': kSessionTimeout } } });
+    const [page, phone] = await Promise.all([world.party({ dn: '1001' }), world.phone('2001', kPhone)]);
+    await phone.dial('1001');
+    await page.waitFor('onIncomingCall');
+    await page.evaluate('client.vanish()');
+    await phone.waitFor('CALL_CLOSED', (kSessionTimeout + 10) * 1_000);
+    await phone.dial('1001');
+    expect((await phone.waitFor('CALL_CLOSED')).param).toMatch(/^(404|480)/);
+    await world.stop();
+  });
+});
