@@ -11,6 +11,7 @@ namespace {
 constexpr Duration kPollingTimeout = std::chrono::seconds(10);  // then the page aborts its poll and polls again
 constexpr Duration kFrame = std::chrono::milliseconds(200);     // sparse audio: enough to check what passes
 constexpr SocketId kSocket{1};
+constexpr const char* kFeatures = "ack,progress,provisional";
 
 const std::vector<Codec> kCodecs = {
     {.payloadType = 111, .name = "opus", .clockRate = 48000, .channels = 2, .parameters = "minptime=10;useinbandfec=1"},
@@ -48,10 +49,10 @@ void Page::complain(const std::string& what) {
 void Page::signIn() {
   ++epoch_;
   state_ = State::SigningIn;
-  lastSequence_ = 0;
+  lastSequence_ = lastPosted_ = 0;
   pollRequest_.reset();
   signInRequest_ = door_.nextRequest();
-  door_.request(bridge::SignIn{.request = *signInRequest_, .id = user_});
+  door_.request(bridge::SignIn{.request = *signInRequest_, .id = user_, .features = counts_ ? kFeatures : ""});
 }
 
 void Page::vanish() {
@@ -60,7 +61,8 @@ void Page::vanish() {
   if (pollRequest_) door_.closed(*pollRequest_);
   pollRequest_.reset();
   signInRequest_.reset();
-  offerOpen_ = false;
+  offerOpen_ = answeredProvisionally_ = false;
+  okAwaitedSince_.reset();
   waiting_.reset();
   ended_ = End::None;
   state_ = State::Out;
@@ -84,7 +86,7 @@ void Page::poll() {
   if (state_ == State::Out) return;
   pollRequest_ = door_.nextRequest();
   bridge::Wait wait{.request = *pollRequest_, .ssid = ssid_};
-  if (counts_) wait.acknowledged = lastSequence_, wait.features = "ack,progress";
+  if (counts_) wait.acknowledged = lastSequence_, wait.features = kFeatures;
   door_.request(std::move(wait));
   clock_.after(kPollingTimeout, [this, request = *pollRequest_] {
     if (pollRequest_ != request) return;
@@ -95,8 +97,16 @@ void Page::poll() {
 
 void Page::post(std::string body) {
   door_.note("to " + peer_ + ": " + body.substr(0, 60));
-  door_.request(
-      bridge::PageMessage{.request = door_.nextRequest(), .ssid = ssid_, .to = peer_, .body = std::move(body)});
+  bridge::PageMessage message{.request = door_.nextRequest(), .ssid = ssid_, .to = peer_, .body = std::move(body)};
+  if (counts_) message.number = ++lastPosted_;
+  if (counts_ && random_.below(20) == 0) {  // its reply was lost: the same again
+    clock_.after(std::chrono::seconds(3), [this, message, epoch = epoch_]() mutable {
+      if (epoch != epoch_) return;
+      message.request = door_.nextRequest();
+      door_.request(std::move(message));
+    });
+  }
+  door_.request(std::move(message));
 }
 
 void Page::handleReply(const bridge::PageReply& reply) {
@@ -141,8 +151,12 @@ void Page::handleMessage(const std::string& body, const std::string& peer) {
   door_.note("from " + peer + ", in state " + std::to_string(static_cast<int>(state_)) + ": " + body.substr(0, 60));
   if (body.starts_with("BYE")) return handleBye();
   if (body.starts_with("INFO-PEER")) ++infosReceived_;
-  if (body.starts_with("PROGRESS") || body.starts_with("INFO-PEER") || body.starts_with("PUT-STATS") ||
-      body.starts_with("EVENT-")) {
+  if (body.starts_with("PROGRESS") || body.starts_with("INFO-PEER") || body.starts_with("PUT-STATS")) return;
+  if (body.starts_with("EVENT-")) {
+    const bool hold = body == "EVENT-HOLD";
+    if (!hold && state_ == State::Ringing) accept();
+    if (mayOffer() && hold != (direction_ == Direction::Inactive))
+      offerAgain(hold ? Direction::Inactive : Direction::SendRecv, false);
     return;
   }
   if (body.starts_with("INVITE")) {
@@ -160,19 +174,10 @@ void Page::handleMessage(const std::string& body, const std::string& peer) {
   if (message->type == roap::MessageType::Offer) {
     handleOffer(*message, peer);
   } else if (message->type == roap::MessageType::Answer) {
-    const bool ours = message->offererSessionId.matches(roap::SessionId::number(offerer_));
-    if (!ours || (state_ != State::Calling && state_ != State::InCall)) return;  // of a call that has ended
-    if (!offerOpen_) return complain("an ANSWER to nothing");
-    offerOpen_ = false;
-    unsure_ = false;
-    seq_ = message->seq.value_or(seq_);
-    changedAt_ = clock_.now();
-    if (!readSdp(message->sdp, false)) return;
-    state_ = State::InCall;
-    post(roap::fromPage({.type = roap::MessageType::Ok,
-                         .offererSessionId = message->offererSessionId,
-                         .answererSessionId = message->answererSessionId,
-                         .seq = message->seq}));
+    if (body.find("OFFER") != std::string::npos) return complain("an ANSWER that pages take for an OFFER: " + body);
+    handleAnswer(*message);
+  } else if (message->type == roap::MessageType::Ok) {
+    okAwaitedSince_.reset();
   } else if (message->type == roap::MessageType::Error && offerOpen_ && state_ == State::InCall) {
     offerOpen_ = false;  // a later offer was refused; the call goes on
     unsure_ = true;
@@ -180,7 +185,26 @@ void Page::handleMessage(const std::string& body, const std::string& peer) {
   }
 }
 
+// One final ANSWER to each OFFER; before it one provisional, and only to our own client and its first OFFER.
+void Page::handleAnswer(const roap::Message& message) {
+  const bool ours = message.offererSessionId.matches(roap::SessionId::number(offerer_));
+  if (!ours || (state_ != State::Calling && state_ != State::InCall)) return;  // of a call that has ended
+  if (!offerOpen_) return complain("an ANSWER to nothing");
+  if (message.seq != seq_) return complain("an ANSWER with the seq of another OFFER");
+  if (message.moreComing && !counts_) return complain("a provisional ANSWER to a client in the field");
+  changedAt_ = clock_.now();
+  if (!readSdp(message.sdp, false) || message.moreComing) return;
+  offerOpen_ = unsure_ = false;
+  state_ = State::InCall;
+  post(roap::fromPage({.type = roap::MessageType::Ok,
+                       .offererSessionId = message.offererSessionId,
+                       .answererSessionId = message.answererSessionId,
+                       .seq = message.seq}));
+}
+
 void Page::handleOffer(const roap::Message& message, const std::string& peer) {
+  if (peer.empty()) return complain("an OFFER without a Pragma");
+  if (!message.seq || !message.tiebreaker) return complain("an OFFER without seq or tie-breaker");
   if (offerOpen_) {  // dropped: our own is on its way
     droppedOffer_ = true;
     return;
@@ -190,6 +214,11 @@ void Page::handleOffer(const roap::Message& message, const std::string& peer) {
     waiting_ = message;
     waitingPeer_ = peer;
     state_ = State::Ringing;
+    answeredProvisionally_ = counts_ && random_.below(2) == 0;
+    if (!answeredProvisionally_) return;
+    peer_ = peer;
+    openMedia(false);
+    sendAnswer(true);
   } else if (state_ == State::InCall) {
     waiting_ = message;
     sendAnswer();
@@ -207,21 +236,20 @@ void Page::accept() {
     state_ = State::Calling;
     return;
   }
-  openMedia(false);
+  if (!std::exchange(answeredProvisionally_, false)) openMedia(false);
   sendAnswer();
   state_ = State::InCall;
 }
 
 void Page::reject() {
   peer_ = waitingPeer_;
-  waiting_.reset();
   post("BYE");
-  ended_ = End::ByPage;
-  state_ = State::Idle;
+  endCall(End::ByPage);
 }
 
-void Page::sendAnswer() {
-  const roap::Message offer = *std::exchange(waiting_, std::nullopt);
+void Page::sendAnswer(bool moreComing) {
+  const roap::Message offer = *waiting_;
+  if (!moreComing) waiting_.reset();
   changedAt_ = clock_.now();
   seq_ = offer.seq.value_or(1);
   if (!readSdp(offer.sdp, true)) return;
@@ -229,7 +257,9 @@ void Page::sendAnswer() {
                        .sdp = writeSdp(false, direction_),
                        .offererSessionId = offer.offererSessionId,
                        .answererSessionId = roap::SessionId::number(7),
-                       .seq = offer.seq}));
+                       .seq = offer.seq,
+                       .moreComing = moreComing}));
+  if (!moreComing) okAwaitedSince_ = clock_.now();
 }
 
 void Page::call(const std::string& to) {
@@ -279,6 +309,8 @@ void Page::renew() {
 
 void Page::sendInfo() { post(random_.below(2) == 0 ? "INFO-PEER a=1&b=2" : "INFO-MAP a=1"); }
 
+void Page::transfer(const std::string& to) { post(R"(TRANSFER {"to":")" + to + R"("})"); }
+
 void Page::hangUp() {
   post("BYE");
   endCall(End::ByPage);
@@ -295,7 +327,8 @@ void Page::endCall(End how) {
   ended_ = how;
   unsure_ = false;
   closeMedia();
-  offerOpen_ = false;
+  offerOpen_ = answeredProvisionally_ = false;
+  okAwaitedSince_.reset();
   waiting_.reset();
   if (state_ != State::Out && state_ != State::SigningIn) state_ = State::Idle;
 }

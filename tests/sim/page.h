@@ -44,6 +44,7 @@ class Page {
   void cutPoll();  // its connection breaks; the next one is made a little later
   void renew();    // an offer on a new peer connection: other credentials, fingerprint and port
   void sendInfo();
+  void transfer(const std::string& to);
   void offerAgain(Direction direction, bool restart);  // hold, resume, ICE restart
 
   void handleReply(const bridge::PageReply& reply);
@@ -53,6 +54,8 @@ class Page {
   State state() const { return state_; }
   bool mayOffer() const { return state_ == State::InCall && !offerOpen_; }
   const std::string& peer() const { return peer_; }
+  // Its last ANSWER is not confirmed for that long.
+  bool waitsForOk(Duration time) const { return okAwaitedSince_ && clock_.now() - *okAwaitedSince_ >= time; }
   // Nothing has changed in its call for that long, and it wants to hear and to be heard.
   bool talksSince(Duration time) const {
     return state_ == State::InCall && !offerOpen_ && !unsure_ && direction_ == Direction::SendRecv &&
@@ -69,7 +72,8 @@ class Page {
   void post(std::string body);
   void handleMessage(const std::string& body, const std::string& peer);
   void handleOffer(const roap::Message& message, const std::string& peer);
-  void sendAnswer();
+  void sendAnswer(bool moreComing = false);
+  void handleAnswer(const roap::Message& message);
   void sendOffer(Direction direction);
   enum class End : std::uint8_t {
     None,
@@ -93,12 +97,13 @@ class Page {
   const std::vector<const dtls::Context*> certificates_;  // a renewed connection takes the next one
   std::size_t certificate_ = 0;
   const std::string user_;
-  const bool counts_;  // uses the ack extension
+  const bool counts_;  // our own client: counts messages both ways, understands provisional answers
   Door door_;
   State state_ = State::Out;
   std::string ssid_, peer_;
   std::optional<bridge::RequestId> signInRequest_, pollRequest_;
   std::uint64_t lastSequence_ = 0;
+  std::uint64_t lastPosted_ = 0;
   std::uint64_t epoch_ = 0;  // one more with every sign-in and vanishing: what was planned before is void
 
   std::unique_ptr<peer::Peer> rtc_;
@@ -113,6 +118,8 @@ class Page {
 
   std::optional<roap::Message> waiting_;  // an OFFER that rings
   std::string waitingPeer_;
+  bool answeredProvisionally_ = false;  // the OFFER that rings
+  std::optional<TimePoint> okAwaitedSince_;
   bool offerOpen_ = false;
   bool droppedOffer_ = false;  // since its own
   bool unsure_ = false;        // what it offered last was refused

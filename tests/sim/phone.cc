@@ -22,8 +22,11 @@ const std::vector<Codec> kWide = {
 };
 const std::vector<Codec> kStrange = {{.payloadType = 9, .name = "G722", .clockRate = 8000}};
 
-sip::Config agentConfig(const std::string& hostPort) {
+// Some watch over their sessions, some with a longer timer than the gateway's.
+sip::Config agentConfig(const std::string& hostPort, Random& random) {
   sip::Config config;
+  config.sessionExpires = std::chrono::seconds(random.below(3) * 90);
+  config.minSe = std::chrono::seconds(90 + random.below(2) * 60);
   config.contact = *sip::Uri::parse("sip:" + hostPort);
   config.server = *sip::Uri::parse("sip:10.0.0.1:5060");
   config.domain = "sim";
@@ -41,7 +44,7 @@ Phone::Phone(Clock& clock, Network& network, SipNetwork& sip, Random& random, st
       user_(std::move(user)),
       hostPort_(std::move(hostPort)),
       temper_(temper),
-      agent_(agentConfig(hostPort_), random, clock.now()),
+      agent_(agentConfig(hostPort_, random), random, clock.now()),
       timer_(clock,
              [this] {
                agent_.handleTimeout(clock_.now());
@@ -88,6 +91,14 @@ void Phone::offerAgain(Direction direction) {
   drain();
 }
 
+void Phone::update(Direction direction) {
+  if (!call_ || !established_ || !agent_.update(clock_.now(), *call_, writeSdp(direction))) return drain();
+  direction_ = direction;
+  offerOpen_ = true;
+  changedAt_ = clock_.now();
+  drain();
+}
+
 void Phone::askForOffer() {
   if (!call_ || !established_ || !agent_.reInvite(clock_.now(), *call_, std::nullopt)) return drain();
   offerOpen_ = true;
@@ -111,6 +122,29 @@ void Phone::sendInfo() {
   drain();
 }
 
+void Phone::notify(const std::string& event) {
+  if (call_ && established_) static_cast<void>(agent_.sendInfo(clock_.now(), *call_, std::string(kNotifyType), event));
+  drain();
+}
+
+void Phone::transfer(const std::string& to) {
+  if (call_ && established_) static_cast<void>(agent_.refer(clock_.now(), *call_, to));
+  drain();
+}
+
+void Phone::takeOver(Phone& other) {
+  if (call_ || !other.established()) return;
+  const auto replaces = other.agent_.dialogOf(*other.call_);
+  if (!replaces) return;
+  peer_ = other.peer_;
+  direction_ = Direction::SendRecv;
+  established_ = false;
+  const auto made =
+      agent_.invite(clock_.now(), {.fromUser = user_, .to = peer_, .sdp = writeSdp(direction_), .replaces = *replaces});
+  if (made) call_ = *made;
+  drain();
+}
+
 void Phone::hangUp() {
   if (call_) static_cast<void>(agent_.hangUp(clock_.now(), *call_));
   drain();
@@ -120,23 +154,7 @@ void Phone::handle(const sip::Event& event) {
   const TimePoint now = clock_.now();
   if (!std::holds_alternative<sip::InfoReceived>(event)) changedAt_ = now;
   if (const auto* incoming = std::get_if<sip::IncomingCall>(&event)) {
-    if (call_ || temper_ == Temper::Busy) return static_cast<void>(agent_.reject(now, incoming->call, 486));
-    if (temper_ == Temper::Declines) return static_cast<void>(agent_.reject(now, incoming->call, 603));
-    call_ = incoming->call;
-    peer_ = incoming->fromUser;
-    established_ = false;
-    direction_ = Direction::SendRecv;
-    static_cast<void>(agent_.ring(now, *call_));
-    if (incoming->sdp) readSdp(*incoming->sdp);
-    if (temper_ == Temper::NeverAnswers) return;
-    if (temper_ == Temper::AnswersEarly) static_cast<void>(agent_.progress(now, *call_, writeSdp(direction_)));
-    const Duration ringsFor = std::chrono::milliseconds(random_.below(4000));
-    clock_.after(ringsFor, [this, call = *call_] {
-      if (call_ != call) return;
-      if (agent_.accept(clock_.now(), call, writeSdp(direction_))) established_ = true;
-      changedAt_ = clock_.now();
-      drain();
-    });
+    handleIncoming(*incoming);
   } else if (const auto* answered = std::get_if<sip::Answered>(&event)) {
     established_ = true;
     if (answered->sdp) readSdp(*answered->sdp);
@@ -144,13 +162,20 @@ void Phone::handle(const sip::Event& event) {
   } else if (const auto* offer = std::get_if<sip::OfferReceived>(&event)) {
     if (offer->sdp) readSdp(*offer->sdp);
     offerOpen_ = false;
-    static_cast<void>(agent_.answerOffer(now, offer->call, writeSdp(direction_)));
+    static_cast<void>(agent_.answerOffer(now, offer->call, writeSdp(direction_), offer->branch));
   } else if (const auto* answer = std::get_if<sip::OfferAnswered>(&event)) {
     offerOpen_ = unsure_ = false;
     readSdp(answer->sdp);
   } else if (std::holds_alternative<sip::OfferFailed>(event)) {
     offerOpen_ = false;
     unsure_ = true;
+  } else if (const auto* early = std::get_if<sip::EarlyMedia>(&event)) {
+    readSdp(early->sdp);
+    if (early->isOffer) static_cast<void>(agent_.answerOffer(now, early->call, writeSdp(direction_), early->branch));
+  } else if (const auto* refer = std::get_if<sip::ReferReceived>(&event)) {
+    handleTransfer(*refer);
+  } else if (const auto* progress = std::get_if<sip::ReferProgress>(&event)) {
+    if (progress->final && progress->status >= 200 && progress->status < 300) hangUp();
   } else if (std::holds_alternative<sip::InfoReceived>(event)) {
     ++infosReceived_;
   } else if (const auto* ended = std::get_if<sip::Ended>(&event)) {
@@ -160,6 +185,44 @@ void Phone::handle(const sip::Event& event) {
       remote_.reset();
     }
   }
+}
+
+void Phone::handleIncoming(const sip::IncomingCall& incoming) {
+  const TimePoint now = clock_.now();
+  if (call_ || temper_ == Temper::Busy) return static_cast<void>(agent_.reject(now, incoming.call, 486));
+  if (temper_ == Temper::Declines) return static_cast<void>(agent_.reject(now, incoming.call, 603));
+  call_ = incoming.call;
+  peer_ = incoming.fromUser;
+  established_ = false;
+  direction_ = Direction::SendRecv;
+  static_cast<void>(agent_.ring(now, *call_));
+  if (incoming.sdp) readSdp(*incoming.sdp);
+  if (temper_ == Temper::NeverAnswers) return;
+  if (temper_ == Temper::AnswersEarly) static_cast<void>(agent_.progress(now, *call_, writeSdp(direction_)));
+  const Duration ringsFor = std::chrono::milliseconds(random_.below(4000));
+  clock_.after(ringsFor / 2, [this, call = *call_] {  // moves while it rings: an UPDATE in the early dialog
+    if (call_ == call && temper_ == Temper::AnswersEarly && random_.below(4) == 0)
+      static_cast<void>(agent_.update(clock_.now(), call, writeSdp(direction_)));
+    drain();
+  });
+  clock_.after(ringsFor, [this, call = *call_] {
+    if (call_ != call) return;
+    if (agent_.accept(clock_.now(), call, writeSdp(direction_))) established_ = true;
+    changedAt_ = clock_.now();
+    drain();
+  });
+}
+
+// What becomes of it is drawn: the partner that it would call is not part of the world.
+void Phone::handleTransfer(const sip::ReferReceived& received) {
+  const TimePoint now = clock_.now();
+  if (random_.below(4) == 0) return static_cast<void>(agent_.rejectRefer(now, received.call, received.refer, 603));
+  static_cast<void>(agent_.acceptRefer(now, received.call, received.refer));
+  clock_.after(std::chrono::milliseconds(random_.below(5000)), [this, received] {
+    const int status = random_.below(2) == 0 ? 200 : 486;
+    static_cast<void>(agent_.notifyRefer(clock_.now(), received.call, received.refer, status));
+    drain();
+  });
 }
 
 void Phone::drain() {

@@ -21,9 +21,13 @@ class Phone {
 
   void call(const std::string& to);
   void offerAgain(Direction direction);
-  void askForOffer();  // a re-INVITE without SDP
-  void move();         // another address, SSRC and order of codecs
+  void update(Direction direction);  // the same by UPDATE
+  void askForOffer();                // a re-INVITE without SDP
+  void move();                       // another address, SSRC and order of codecs
   void sendInfo();
+  void notify(const std::string& event);  // "talk", "hold": somebody else controls the call
+  void transfer(const std::string& to);   // REFER
+  void takeOver(Phone& other);            // INVITE with Replaces: the call of `other` moves here
   void hangUp();
 
   const std::string& user() const { return user_; }
@@ -42,6 +46,8 @@ class Phone {
 
  private:
   void handle(const sip::Event& event);
+  void handleIncoming(const sip::IncomingCall& incoming);
+  void handleTransfer(const sip::ReferReceived& received);
   void drain();
   void speak();
   std::string writeSdp(Direction direction);

@@ -91,10 +91,17 @@ void SipNetwork::send(const std::string& from, sip::SendRequest&& send) {
 void SipNetwork::forward(const std::string& from, const sip::SendRequest& send, const std::string& to,
                          std::shared_ptr<Fork> fork) {
   const std::uint64_t number = ++last_;
+  sip::Request request = send.request;
+  if (request.contentType == kNotifyType) {
+    request.method = sip::Method::Notify;
+    request.event = std::exchange(request.body, {});
+    request.contentType.clear();
+    request.subscriptionState = "active";
+  }
   transactions_[number] = {
       .client = from, .id = send.id, .server = to, .request = send.request, .fork = std::move(fork)};
   byClient_.emplace(std::pair(from, static_cast<std::uint64_t>(send.id)), number);
-  deliver(to, sip::RequestReceived{sip::ServerTransactionId{number}, send.request,
+  deliver(to, sip::RequestReceived{sip::ServerTransactionId{number}, std::move(request),
                                    SocketAddress{IpAddress::v4(0x0a000001), 5060}});
 }
 
@@ -153,6 +160,7 @@ void SipNetwork::send(const std::string&, sip::SendResponse&& send) {
     transaction.fork->won |= success;
     passed = success || (transaction.fork->open == 0 && !transaction.fork->won);
   }
+  send.response.method = transaction.request.method;
   if (passed) deliver(transaction.client, sip::ResponseReceived{transaction.id, send.response});
   if (send.response.status < 200) return;
   transaction.answered = true;

@@ -17,6 +17,10 @@
 
 namespace crosspoint::sim {
 
+// The content type of an INFO that becomes a NOTIFY on its way, with its body as the event: phones' own user agents
+// send none.
+inline constexpr std::string_view kNotifyType = "simulation/notify";
+
 class SipNetwork {
  public:
   using Receiver = std::function<void(sip::Incoming&&)>;

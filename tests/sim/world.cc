@@ -13,6 +13,7 @@ constexpr SocketId kIceSocket{1};
 const SocketAddress kIceAddress{IpAddress::v4(0x0a000002), 4000};
 const WallTime kWallStart{std::chrono::hours(24 * 365 * 50)};
 const std::string kGateway = "10.0.0.2:5060";
+constexpr std::string_view kGroup = "7000";  // rings at two phones
 
 // Most phones answer, so that there are calls to try things on.
 constexpr Phone::Temper kTempers[] = {
@@ -156,6 +157,7 @@ World::World(const Config& config)
                                               "10.2.0.1:" + std::to_string(6000 + i),
                                               kTempers[i % std::size(kTempers)]));
   }
+  if (config.phones > 1) sip_.group(std::string(kGroup), {"10.2.0.1:6000", "10.2.0.1:6001"});
 }
 
 World::~World() = default;
@@ -212,7 +214,7 @@ void World::startCall(Page& page) {
   } else if (choice < 6) {
     page.call(pages_[random_.below(pages_.size())]->user());
   } else if (choice < 7) {
-    page.call(random_.below(2) == 0 ? "self" : "9999");
+    page.call(random_.below(3) == 0 ? "self" : random_.below(2) == 0 ? "9999" : std::string(kGroup));
   } else {
     Phone& phone = *phones_[random_.below(phones_.size())];
     if (phone.idle()) phone.call(page.user());
@@ -266,6 +268,21 @@ void World::actInCall(Page& page) {
     case 17:  // both at once
       if (page.mayOffer()) page.offerAgain(Direction::SendRecv, false);
       phone.offerAgain(random_.below(2) == 0 ? Direction::SendOnly : Direction::SendRecv);
+      break;
+    case 18:
+      phone.update(random_.below(3) == 0 ? Direction::SendOnly : Direction::SendRecv);
+      break;
+    case 19:
+      phone.notify(random_.below(2) == 0 ? "hold" : "talk");
+      break;
+    case 20:
+      phone.transfer(phones_[random_.below(phones_.size())]->user());
+      break;
+    case 21:
+      phones_[random_.below(phones_.size())]->takeOver(phone);
+      break;
+    case 22:
+      page.transfer(phones_[random_.below(phones_.size())]->user());
       break;
     default:
       break;
@@ -327,6 +344,8 @@ bool World::spin(Duration time) {
     if (clock_.steps() % 1024 != 0) continue;
     for (const auto& page : pages_) {
       if (fault_.empty()) fault_ = page->fault();
+      if (fault_.empty() && page->waitsForOk(std::chrono::seconds(60)))
+        fault_ = page->user() + " gets no OK for its ANSWER";
     }
     if (fault_.empty()) fault_ = checkTalk();
     if (fault_.empty() && ::testing::UnitTest::GetInstance()->Failed()) fault_ = "a SIP message broke a rule";
