@@ -130,10 +130,10 @@ export function notSignedIn(): GrtcError {
   return new GrtcError(INVALID_STATE_ERROR, 'The client is not signed in; call connect() or register() first.');
 }
 
-/** What onFailed says. The gateway's sentence on a refused REGISTER names the SIP status: "... 1020: 403 Forbidden". */
+/** What onFailed says. The gateway's sentence on a refused REGISTER ends in the SIP status: "... (403 Forbidden)". */
 function describeFailure(error: unknown): { message: string; status?: number; sipStatus?: number } {
   if (!(error instanceof GrtcError)) return { message: describe(error) };
   if (!(error instanceof Refusal)) return { message: error.message };
-  const sipStatus = Number(/: ([1-6][0-9]{2})\b/.exec(error.message)?.[1] ?? 0);
+  const sipStatus = Number(/\(([1-6][0-9]{2}) [^()]*\)$/.exec(error.message)?.[1] ?? 0);
   return { message: error.message, status: error.status, ...(sipStatus > 0 ? { sipStatus } : {}) };
 }

@@ -207,6 +207,7 @@ export class Call {
   handleError(error: RoapError): void {
     const pending = this.#pending;
     if (this.#state !== 'Reoffering' || pending === null) return;
+    // 0 is no offer's: that is about something else, such as data that was refused (docs/errors.md).
     if (error.seq !== null && String(error.seq) !== String(pending.seq)) return;
     this.#run(() => this.#dropOffer());
   }

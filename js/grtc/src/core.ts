@@ -43,6 +43,9 @@ export interface CoreOptions {
   readonly filterCandidates: (candidates: Candidate[]) => Candidate[];
 }
 
+/** The end of a call follows its reason at once; milliseconds. */
+const kSameMoment = 2000;
+
 interface ActiveCall {
   readonly call: Call;
   readonly session: SessionHandle;
@@ -67,7 +70,7 @@ export class ClientCore {
   #latestSession: SessionHandle | null = null;
   #lastSessionId = 0;
   #nextCall = new AbortController(); // aborted when a new call begins: a late BYE must not end that one
-  #failure: FailureDetails = {}; // why the call is about to end
+  #failure: { details: FailureDetails; at: number } | null = null; // what the gateway complained about last
 
   constructor(options: CoreOptions) {
     this.#options = options;
@@ -165,7 +168,7 @@ export class ClientCore {
     if (!this.platform.isWebrtcSupported()) this.log.error('This browser does not support WebRTC.');
     this.#nextCall.abort();
     this.#nextCall = new AbortController();
-    this.#failure = {};
+    this.#failure = null;
     const call = new Call(this.#environment(), listener, options);
     this.#active = { call, session, isOrphan: false };
     return call;
@@ -304,14 +307,21 @@ export class ClientCore {
       this.log.info('A BYE came without a call.');
       return;
     }
+    const failure = this.#takeFailure(active?.call ?? null);
     this.#active = null;
     this.#incoming?.early?.close();
     this.#incoming = null;
     active?.call.close(false);
-    const failure = this.#failure;
-    this.#failure = {};
     this.log.notice(`The call with ${peer} has ended.`);
     this.events.onPeerClosing.fire({ peer, ...failure });
+  }
+
+  /** Why a call ends. What a change within it came to, a while ago, is no reason. */
+  #takeFailure(call: Call | null): FailureDetails {
+    const failure = this.#failure;
+    this.#failure = null;
+    if (failure === null) return {};
+    return call?.isSetUp !== true || Date.now() - failure.at < kSameMoment ? failure.details : {};
   }
 
   #handleOffer(peer: string, offer: RoapOffer): void {
@@ -324,7 +334,7 @@ export class ClientCore {
     const sessionId = this.newSessionId();
     const incoming: IncomingCall = { peer, offer, attached: offer.attached, sessionId, early: null };
     this.#incoming = incoming;
-    this.#failure = {};
+    this.#failure = null;
     this.log.notice(`Incoming call from ${peer}.`);
     this.events.onIncomingCall.fire({ peer });
     if (this.#incoming === incoming) incoming.early = this.#answerEarly(peer, offer, sessionId);
@@ -383,8 +393,7 @@ export class ClientCore {
       ...(sipStatus === null ? {} : { sipStatus }),
       ...(reason === '' ? {} : { reason }),
     };
-    // What a change of a call came to does not tell why the call ends later.
-    if (this.#active?.call.isSetUp !== true) this.#failure = details;
+    this.#failure = { details, at: Date.now() };
     this.events.onGatewayError.fire({ ...details, message: explain(details) });
     this.#active?.call.handleError({ messageType: 'ERROR', errorType, sipStatus, reason, seq });
   }

@@ -313,3 +313,37 @@ describe('Glare', () => {
     expect(t.roap().map(({ messageType }) => messageType)).toEqual(['OFFER', 'OK', 'ANSWER', 'OFFER']);
   });
 });
+
+describe('What the gateway complains about within a call', () => {
+  const kBroken = { errorType: 'FAILED', sipStatus: 408, reason: 'The other side does not answer any more' };
+
+  it('tells why the call ends, if it ends then', async () => {
+    const t = await new Fixture().call();
+    t.sendRoap('ERROR', kBroken);
+    t.gateway.send('BYE', '1021');
+    await settle();
+    expect(t.last('onGatewayError')).toMatchObject({ error: 'FAILED', sipStatus: 408 });
+    const { errorType: error, ...details } = kBroken;
+    expect(t.last('onPeerClosing')).toEqual({ peer: '1021', error, ...details });
+  });
+
+  it('is no reason for an end that comes later', async () => {
+    const t = await new Fixture().call();
+    t.sendRoap('ERROR', kBroken);
+    await pass(2000);
+    t.gateway.send('BYE', '1021');
+    await settle();
+    expect(t.last('onPeerClosing')).toEqual({ peer: '1021' });
+  });
+
+  it('data that was refused leaves an offer alone that is under way', async () => {
+    const t = await new Fixture().call();
+    t.session.holdCall();
+    await pass(10);
+    t.sendRoap('ERROR', { errorType: 'FAILED', sipStatus: 415, reason: 'The other side did not take the data', seq: 0 });
+    await settle();
+    expect([t.count('onGatewayError'), t.session.isEstablished()]).toEqual([1, false]);
+    await t.answer();
+    expect(t.count('onSessionHold')).toBe(1);
+  });
+});

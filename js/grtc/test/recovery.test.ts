@@ -242,7 +242,7 @@ describe('A gateway that has forgotten us', () => {
 
   it('that refuses us now leaves the client signed out, which the page hears of', async () => {
     const t = await forgotten((fixture) => {
-      fixture.gateway.signIn = () => ({ status: 403, text: 'The SIP server refused to register 1020: 403 Forbidden' });
+      fixture.gateway.signIn = () => ({ status: 403, text: 'The SIP server does not let 1020 sign in (403 Forbidden)' });
       return Promise.resolve();
     });
     expect(t.names().slice(-2)).toEqual(['onFailed', 'onDisconnect']);
