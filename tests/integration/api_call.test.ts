@@ -39,7 +39,8 @@ describe.each([kGrtc, kFirefox])('a call of the Grtc API, $browser', (contender)
     const page = await party();
     await page.evaluate('openSession()');
     expect(await page.page.evaluate('session.getData()')).toBeNull();
-    for (const data of ['undefined', 'null', '{}', '[]', `'text'`, '[{}]', `[{ key: 'a' }]`, `[{ key: 'a', value: 1, more: 2 }]`, `[{ key: 'a', value: {} }]`]) {
+    const wrong = [`[{ key: 'a' }]`, `[{ key: 'a', value: 1, more: 2 }]`, `[{ key: 'a', value: {} }]`];
+    for (const data of ['undefined', 'null', '{}', '[]', `'text'`, '[{}]', ...wrong]) {
       expect(await thrown(page, `session.setData(${data})`), data).toBe('GRTC_ERROR');
     }
     const data = [
@@ -120,6 +121,34 @@ describe.each([kGrtc, kFirefox])('a call of the Grtc API, $browser', (contender)
     expect(Number(second['timestamp']) - Number(first['timestamp'])).toBeGreaterThan(0);
     await page.hangUp();
     expect(await page.waitFor('onStatsFromServer')).toHaveProperty('audio');
+  });
+
+  it('video is added to a call and dropped from it, and the audio goes on', async () => {
+    const page = await party({ video: true });
+    await page.evaluate(`(openSession(), session.makeOffer('self', true, false))`);
+    await waitForTone(page.page, kPage);
+    expect(await page.page.evaluate('[session.hasAudioEnabled(), session.hasVideoEnabled()]')).toEqual([true, false]);
+    await page.evaluate(`session.makeOffer('self', true, true)`);
+    await waitForFrames(page.page, 10);
+    expect(await page.page.evaluate('[session.hasAudioEnabled(), session.hasVideoEnabled()]')).toEqual([true, true]);
+    await waitForTone(page.page, kPage);
+    await page.evaluate(`session.makeOffer('self', true, false)`);
+    await until('the video is gone', () => page.evaluate('session.isEstablished() && !session.hasVideoEnabled()'));
+    await waitForTone(page.page, kPage);
+    await page.hangUp();
+  });
+
+  it('a call that only receives: the page hears, the phone does not', async () => {
+    const [page, phone] = await Promise.all([party({ dn: '1001' }), world.phone('2001', kPhone)]);
+    await page.evaluate(`(openSession(), session.makeOffer('2001', 'recvonly', false))`);
+    await phone.waitFor('CALL_INCOMING');
+    await phone.accept();
+    await waitForTone(page.page, kPhone);
+    await phone.waitForSilence();
+    await page.evaluate(`session.makeOffer('2001', true)`);
+    await Promise.all([phone.waitForTone(kPage), waitForTone(page.page, kPhone)]);
+    await phone.hangUp();
+    await page.waitFor('onPeerClosing');
   });
 
   it('onPeerNoanswer comes when noanswer_timeout has passed, and not in a call that is answered', async () => {

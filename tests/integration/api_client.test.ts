@@ -294,7 +294,12 @@ describe.each([kGrtc, kFirefox])('Grtc.Client, $browser', (contender) => {
     expect(await lines('DEBUG')).toEqual(['Error', 'Notice', 'Info', 'Debug']);
     // INFO is the level of a new client.
     world.browsers[0]!.console.length = 0;
-    await page.evaluate(`(() => { const c = new Grtc.Client({ webrtc_gateway: '${front.url}' }); c.logInfo('shown'); c.logDebug('hidden'); console.log('the end'); })()`);
+    await page.evaluate(`(() => {
+      const fresh = new Grtc.Client({ webrtc_gateway: '${front.url}' });
+      fresh.logInfo('shown');
+      fresh.logDebug('hidden');
+      console.log('the end');
+    })()`);
     await until('the end is logged', () => world.browsers[0]!.console.includes('the end'));
     const shown = world.browsers[0]!.console.join('\n');
     expect(shown).toContain('shown');

@@ -4,7 +4,7 @@ import type { Phone } from './support/baresip';
 import { waitForSilence, waitForTone } from './support/browser';
 import { kContenders, kFieldNew, kFirefox, kGrtc, type Contender } from './support/contenders';
 import type { WebParty } from './support/web_party';
-import { within } from './support/wait';
+import { until, within } from './support/wait';
 import { World, type ServerKind } from './support/world';
 
 const kPage = 600;
@@ -36,7 +36,8 @@ async function holdForLong(contenders: Contender[]): Promise<number[]> {
         await bothHear();
         await page.hold();
         await phone.waitForSilence();
-        await new Promise((resolve) => setTimeout(resolve, kLongHold));
+        const since = Date.now();
+        await until('the hold has lasted long enough', () => Date.now() - since >= kLongHold, 2 * kLongHold);
         const before = Date.now();
         await page.resume();
         await bothHear();
