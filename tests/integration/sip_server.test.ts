@@ -58,11 +58,14 @@ describe('TLS to Kamailio', () => {
     return startGateway({ server: `sip:127.0.0.1:${kamailio.tlsPort};transport=tls`, domain: 'crosspoint.test', 'tls-ca': trusted });
   };
 
-  it('two pages sign in and one calls the other', async () => {
+  it('two pages sign in and call each other, again and again', async () => {
     const file = certificate('crosspoint.test');
     const gateway = await start(file, file);
     const [one, two] = [await signIn(gateway, '1001'), await signIn(gateway, '1002')];
-    await callWorks(one, two, '1002');
+    for (let round = 0; round < 2; ++round) {
+      await callWorks(one, two, '1002');
+      await callWorks(two, one, '1001');
+    }
   });
 
   it.each([

@@ -33,7 +33,8 @@ export const held = (sdp: string): string => sdp.replaceAll(/a=(sendrecv|sendonl
 export class WirePage {
   private readonly inbox: FromGateway[] = [];
   private readonly gone = new AbortController();
-  private seq = 0;
+  private sessionId = 1; // ours, one more with each call
+  private seq = 0; // the last one of this call, either way: each begins at 1, as its peer connection is new
 
   private constructor(
     private readonly gateway: Gateway,
@@ -59,6 +60,7 @@ export class WirePage {
   }
 
   async send(to: string, body: string): Promise<void> {
+    if (body.startsWith('BYE')) this.endCall();
     const reply = await fetch(`${this.gateway.url}/message?from=${this.ssid}&to=${to}`, { method: 'POST', body });
     await reply.arrayBuffer();
   }
@@ -66,7 +68,7 @@ export class WirePage {
   /** Makes a call, or renews the one that is there. */
   offer(to: string, sdp = kPageOffer, more: Partial<Roap> = {}): Promise<void> {
     this.seq += 1;
-    const ids = { offererSessionId: 1, answererSessionId: null, seq: this.seq, tiebreaker: 7 };
+    const ids = { offererSessionId: this.sessionId, answererSessionId: null, seq: this.seq, tiebreaker: 7 };
     return this.send(to, `RSMP ${JSON.stringify({ messageType: 'OFFER', sdp, Candidates: [], ...ids, ...more })}`);
   }
 
@@ -84,7 +86,7 @@ export class WirePage {
 
   answerTo(offer: Roap, peer: string, sdp = kPageOffer, more: Partial<Roap> = {}): Promise<void> {
     this.seq = Math.max(this.seq, offer.seq ?? 0);
-    const ids = { offererSessionId: offer.offererSessionId, answererSessionId: 2, seq: offer.seq };
+    const ids = { offererSessionId: offer.offererSessionId, answererSessionId: this.sessionId, seq: offer.seq };
     return this.send(peer, `RSMP ${JSON.stringify({ messageType: 'ANSWER', sdp, Candidates: [], ...ids, ...more })}`);
   }
 
@@ -118,12 +120,18 @@ export class WirePage {
     this.gone.abort();
   }
 
+  private endCall(): void {
+    this.seq = 0;
+    this.sessionId += 1;
+  }
+
   private async poll(): Promise<void> {
     while (!this.gone.signal.aborted) {
       try {
         const reply = await fetch(`${this.gateway.url}/wait?id=${this.ssid}${this.features}`, { signal: this.gone.signal });
         const body = await reply.text();
         if (reply.status !== 200) return;
+        if (body.startsWith('BYE')) this.endCall();
         if (body) this.inbox.push({ body, peer: reply.headers.get('pragma') });
       } catch {
         return; // it left, or the gateway has ended
