@@ -262,10 +262,12 @@ struct BridgeWorld : DatagramSink, PageDoor, PhoneDoor {
   }
   void sendDatagram(const SocketAddress& from, const SocketAddress& to, Bytes bytes) override {
     if (watch) watch(from, to, bytes);
+    if (drops && drops(from, to)) return;
     after(5ms, [this, from, to, copy = ByteVector(bytes.begin(), bytes.end())] { carry(from, to, copy); });
   }
 
   std::function<void(const SocketAddress& from, const SocketAddress& to, Bytes)> watch;
+  std::function<bool(const SocketAddress& from, const SocketAddress& to)> drops;
 
   // ---- HTTP ----
 

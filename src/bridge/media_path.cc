@@ -18,14 +18,15 @@ rtp::Rewriter makeRewriter(Random& random, bool audio) {
                         .markSwitches = audio});
 }
 
-// What a codec of one side is on the other: the same encoding, or telephone-event with another clock.
-const Codec* counterpart(const Codec& codec, const std::vector<Codec>& targets) {
-  const Codec* found = nullptr;
-  for (const auto& target : targets) {
-    if (sameEncoding(codec, target)) return &target;
-    if (found == nullptr && call::isTelephoneEvent(codec) && call::isTelephoneEvent(target)) found = &target;
-  }
-  return found;
+// What a codec of one side is on the other: the same encoding; of telephone-event the one that was agreed, perhaps with
+// another clock.
+const Codec* counterpart(const Codec& codec, const std::vector<Codec>& targets, const std::vector<Codec>& agreed) {
+  const bool digits = call::isTelephoneEvent(codec);
+  const auto& choices = digits ? agreed : targets;
+  const auto found = std::ranges::find_if(choices, [&](const Codec& target) {
+    return digits ? call::isTelephoneEvent(target) : sameEncoding(codec, target);
+  });
+  return found == choices.end() ? nullptr : &*found;
 }
 
 }  // namespace
@@ -57,9 +58,10 @@ void MediaPath::configure(TimePoint now, const call::Machine& machine, call::Sid
     // Packets come in under the payload types that this side was told; some far ends use their own all the same.
     auto map = [&](Formats& formats, call::Side from) {
       const auto& targets = machine.described(call::other(from))[i].codecs;
+      const auto agreed = call::common(targets, machine.described(from)[i].codecs);
       for (const auto* sources : {&machine.described(from)[i].codecs, &machine.told(from)[i].codecs}) {
         for (const auto& codec : *sources) {
-          const Codec* target = counterpart(codec, targets);
+          const Codec* target = counterpart(codec, targets, agreed);
           if (target == nullptr) continue;
           formats[codec.payloadType & 0x7f] = {.outgoing = target->payloadType,
                                                .stream = static_cast<std::uint8_t>(i),
@@ -72,6 +74,10 @@ void MediaPath::configure(TimePoint now, const call::Machine& machine, call::Sid
     };
     map(fromPage_, browser);
     map(stream.fromSip, sip);
+    // What was dropped during a hold is no gap.
+    const bool toPage = machine.forwards(sip, i), toSip = machine.forwards(browser, i);
+    if (!std::exchange(stream.flowsToPage, toPage) && toPage) stream.toPage.expectSwitch();
+    if (!std::exchange(stream.flowsToSip, toSip) && toSip) stream.toSip.expectSwitch();
     const auto codecs = call::common(machine.described(browser)[i].codecs, machine.described(sip)[i].codecs);
     if (codecs.empty()) continue;
     // The most likely ones, until the first packet says which codec it is.

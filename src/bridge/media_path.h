@@ -89,12 +89,13 @@ class MediaPath {
   struct Stream {
     rtp::Rewriter toSip, toPage;
     std::optional<SipEnd> end;
-    SocketAddress target, rtcpTarget;             // where we send now: announced, or latched
-    std::optional<std::uint32_t> sipSsrc;         // of what was accepted last
-    std::vector<LeftSource> left;                 // the oldest makes room
-    std::uint32_t toSipRate = 0, toPageRate = 0;  // Hz, of what was sent last
-    Traffic received, sent;                       // from and to the page
-    Sources sources;                              // of `received`
+    SocketAddress target, rtcpTarget;              // where we send now: announced, or latched
+    std::optional<std::uint32_t> sipSsrc;          // of what was accepted last
+    std::vector<LeftSource> left;                  // the oldest makes room
+    std::uint32_t toSipRate = 0, toPageRate = 0;   // Hz, of what was sent last
+    bool flowsToPage = false, flowsToSip = false;  // agreed, and not on hold
+    Traffic received, sent;                        // from and to the page
+    Sources sources;                               // of `received`
     std::unique_ptr<rtp::RtcpSession> sipRtcp;
     Formats fromSip;
   };

@@ -92,6 +92,9 @@ class Page {
     seq = 0;
     connect(true);
   }
+  // Its network has changed: what it sends comes from elsewhere, and its candidates are those of before.
+  void move() { address_.port = static_cast<std::uint16_t>(address_.port + 500); }
+  void restartIce() { rtc->restartIce(door_.now(), {door_.random().alphanumeric(4), door_.random().alphanumeric(24)}); }
   void call(std::string to) {
     peerName = std::move(to);
     ++offererId;

@@ -87,6 +87,10 @@ class Phone {
     ASSERT_TRUE(agent_.reInvite(door_.now(), *call_, withOffer ? std::optional(describe()) : std::nullopt));
     drain();
   }
+  void update() {
+    ASSERT_TRUE(agent_.update(door_.now(), *call_, describe()));
+    drain();
+  }
   void info(std::string type, std::string body) {
     ASSERT_TRUE(agent_.sendInfo(door_.now(), *call_, std::move(type), std::move(body)));
     drain();

@@ -1,5 +1,6 @@
 // For tests: RTP packets as plain values.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -18,15 +19,23 @@ struct RtpSample {
   std::uint32_t ssrc = 0;
   bool marker = false;
   std::size_t payloadBytes = 160;
+  ByteVector payload = {};  // of its own, if it matters; payloadBytes then says nothing
 };
 
 inline RtpSample toSample(const rtp::PacketView& view) {
-  return {view.payloadType(), view.sequenceNumber(), view.timestamp(),
-          view.ssrc(),        view.marker(),         view.payload().size()};
+  return {view.payloadType(),
+          view.sequenceNumber(),
+          view.timestamp(),
+          view.ssrc(),
+          view.marker(),
+          view.payload().size(),
+          {view.payload().begin(), view.payload().end()}};
 }
 
 inline ByteVector toPacket(const RtpSample& sample) {
-  ByteVector bytes(rtp::kFixedHeaderBytes + sample.payloadBytes, 0x55);
+  const std::size_t payloadBytes = sample.payload.empty() ? sample.payloadBytes : sample.payload.size();
+  ByteVector bytes(rtp::kFixedHeaderBytes + payloadBytes, 0x55);
+  std::ranges::copy(sample.payload, bytes.begin() + rtp::kFixedHeaderBytes);
   ByteWriter writer(bytes);
   rtp::writeHeader(writer, {.marker = sample.marker,
                             .payloadType = sample.payloadType,

@@ -1,0 +1,342 @@
+// What the far end changes in a call, and how long it waits: the page need not act, and hears one stream.
+#include <gtest/gtest.h>
+
+#include "bridge/bridge_fixture.h"
+
+namespace crosspoint::bridge::test {
+namespace {
+
+struct ChangesTest : testing::Test, BridgeWorld {
+  void begin(bool pageCalls = true) {
+    page_ = &signedIn(pageCalls ? "1001" : "1002");
+    phone_ = &phone(pageCalls ? "2001" : "2002");
+    if (pageCalls)
+      establish(*page_, *phone_);
+    else
+      establish(*phone_, *page_);
+    page_->messages.clear();
+  }
+  void pageOffers(Direction direction) {
+    page().direction = direction;
+    page().offer();
+    run(100ms);
+    page().takeAnswer();
+  }
+  void phoneOffers(Direction direction) {
+    phone().direction = direction;
+    phone().reInvite();
+    run(100ms);
+    if (page().count("SDP ") > 0) page().answerOffer();
+    run(100ms);
+    page().messages.clear();
+  }
+  // Speech of the phone, as its own stream goes on.
+  void phoneSpeaks(int packets) {
+    for (int i = 0; i < packets; ++i) {
+      phone().speak(voice);
+      ++voice.sequenceNumber;
+      voice.timestamp += 160;
+      run(20ms);
+    }
+  }
+  void pageSpeaks(int packets) {
+    for (int i = 0; i < packets; ++i) {
+      page().speak(pageVoice);
+      ++pageVoice.sequenceNumber;
+      pageVoice.timestamp += 160;
+      run(20ms);
+    }
+  }
+  // One SSRC and numbers without a gap; timestamps follow the clock on the wall.
+  static void expectOneStream(const std::vector<RtpSample>& received, std::size_t packets) {
+    ASSERT_EQ(received.size(), packets);
+    for (std::size_t i = 1; i < received.size(); ++i) {
+      EXPECT_EQ(received[i].ssrc, received[0].ssrc);
+      EXPECT_EQ(received[i].sequenceNumber, static_cast<std::uint16_t>(received[i - 1].sequenceNumber + 1)) << i;
+      EXPECT_GT(static_cast<std::int32_t>(received[i].timestamp - received[i - 1].timestamp), 0) << i;
+    }
+  }
+  Page& page() { return *page_; }
+  Phone& phone() { return *phone_; }
+  using BridgeWorld::page;
+  using BridgeWorld::phone;
+
+  RtpSample voice{.sequenceNumber = 100, .timestamp = 1000, .ssrc = 0x77};
+  RtpSample pageVoice{.sequenceNumber = 500, .timestamp = 7000};
+
+ private:
+  Page* page_ = nullptr;
+  Phone* phone_ = nullptr;
+};
+
+// ---- hold for an hour ----
+
+enum class Holder : std::uint8_t { ThePage, ThePhone, Both };
+enum class Clock : std::uint8_t { Runs, Stops, StartsAnew };
+
+struct HoldForAnHour : ChangesTest, testing::WithParamInterface<std::tuple<Holder, Clock>> {};
+
+TEST_P(HoldForAnHour, TheAudioIsBackAtOnceAndContinuous) {
+  const auto [holder, clock] = GetParam();
+  begin(holder != Holder::ThePhone);
+  phoneSpeaks(5);
+  pageSpeaks(5);
+  if (holder != Holder::ThePhone) pageOffers(Direction::Inactive);
+  if (holder != Holder::ThePage) phoneOffers(Direction::SendOnly);
+  const TimePoint heldAt = now();
+  run(std::chrono::hours(1));
+  ASSERT_TRUE(page().connected());
+
+  if (clock == Clock::Runs) voice.timestamp += 8000u * 3600u;
+  if (clock == Clock::StartsAnew) voice = {.sequenceNumber = 40000, .timestamp = 5, .ssrc = 0x88};
+  if (holder != Holder::ThePage) {
+    phone().direction = Direction::SendRecv;
+    phone().reInvite();
+    run(20ms);  // the answer to it; the page has not been asked yet
+  }
+  if (holder != Holder::ThePhone) {
+    page().direction = Direction::SendRecv;
+    page().offer();
+    run(20ms);
+  }
+  const auto atPage = page().received.size();
+  phone().speak(voice);
+  run(10ms);
+  EXPECT_EQ(page().received.size(), atPage + 1);  // with the very first packet
+  ++voice.sequenceNumber;
+  voice.timestamp += 160;
+  run(200ms);
+  if (holder != Holder::ThePhone) page().takeAnswer();
+  if (page().count("SDP ") > 0) page().answerOffer();
+  run(100ms);
+  const auto atPhone = phone().received.size();
+  pageSpeaks(5);
+  EXPECT_EQ(phone().received.size(), atPhone + 5);
+  phoneSpeaks(5);
+  expectOneStream(page().received, page().received.size());
+  expectOneStream(phone().received, phone().received.size());
+  ASSERT_GT(page().received.size(), 5u);
+  // The hour is there in the page's timestamps too.
+  const auto passed = page().received[5].timestamp - page().received[4].timestamp;
+  const auto ticks = std::chrono::duration_cast<std::chrono::milliseconds>(now() - heldAt).count() * 8;
+  EXPECT_NEAR(static_cast<double>(passed), static_cast<double>(ticks), 8000.0);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, HoldForAnHour,
+                         testing::Combine(testing::Values(Holder::ThePage, Holder::ThePhone, Holder::Both),
+                                          testing::Values(Clock::Runs, Clock::Stops, Clock::StartsAnew)));
+
+// ---- resume ----
+
+TEST_F(ChangesTest, EitherSideResumesWhatItHeld) {
+  for (const bool pageCalls : {true, false}) {
+    begin(pageCalls);
+    for (int i = 0; i < 3; ++i) {
+      pageOffers(Direction::Inactive);
+      expectNoMedia(page(), phone());
+      pageOffers(Direction::SendRecv);
+      expectMediaFlows(page(), phone());
+      phoneOffers(Direction::Inactive);
+      expectNoMedia(page(), phone());
+      phoneOffers(Direction::SendRecv);
+      expectMediaFlows(page(), phone());
+    }
+  }
+}
+
+TEST_F(ChangesTest, AHoldByUpdateIsAHold) {
+  begin();
+  phone().direction = Direction::SendOnly;
+  phone().update();
+  run(20ms);
+  EXPECT_EQ(phone().described().sections.at(0).direction, Direction::RecvOnly);
+  run(100ms);
+  EXPECT_EQ(page().list(), "OFFER");
+  page().answerOffer();
+  run(100ms);
+  page().messages.clear();
+  phone().direction = Direction::SendRecv;
+  phone().update();
+  run(100ms);
+  page().answerOffer();
+  run(100ms);
+  expectMediaFlows(page(), phone());
+}
+
+// ---- the far end changes something, and the page hears nothing of it ----
+
+TEST_F(ChangesTest, TheFarEndsAddressChanges) {
+  begin();
+  phoneSpeaks(3);
+  pageSpeaks(3);
+  phone().address.port = static_cast<std::uint16_t>(phone().address.port + 500);
+  phone().reInvite();
+  run(100ms);
+  EXPECT_EQ(page().list(), "");
+  pageSpeaks(3);  // before anything comes from there
+  phoneSpeaks(3);
+  expectOneStream(page().received, 6);
+  expectOneStream(phone().received, 6);
+}
+
+TEST_F(ChangesTest, TheFarEndsCodecChangesToAnotherThatBothSpeak) {
+  begin();
+  phoneSpeaks(3);
+  voice.payloadType = 8;  // in the middle of its stream
+  phoneSpeaks(3);
+  phone().codecs = {kPcma, kPcmu, Phone::digits()};  // it prefers another one
+  phone().reInvite();
+  run(100ms);
+  EXPECT_EQ(page().list(), "");
+  phoneSpeaks(3);
+  voice.payloadType = 0;
+  phoneSpeaks(3);
+  pageVoice.payloadType = 8;
+  pageSpeaks(3);
+  expectOneStream(page().received, 12);
+  EXPECT_EQ(page().received[2].payloadType, 0);
+  EXPECT_EQ(page().received[3].payloadType, 8);
+  expectOneStream(phone().received, 3);
+}
+
+TEST_F(ChangesTest, TheFarEndsSourceChanges) {
+  begin();
+  phoneSpeaks(3);
+  voice = {.sequenceNumber = 9, .timestamp = 99, .ssrc = 0x99};
+  phoneSpeaks(3);
+  expectOneStream(page().received, 6);
+  EXPECT_EQ(page().list(), "");
+}
+
+// A telephone event as it is sent: three packets, then the end three times.
+std::vector<RtpSample> digit(std::uint8_t payloadType, std::uint8_t event, std::uint16_t sequenceNumber,
+                             std::uint32_t timestamp, std::uint32_t ssrc) {
+  std::vector<RtpSample> packets;
+  for (std::uint16_t i = 1; i <= 6; ++i) {
+    const auto duration = static_cast<std::uint16_t>(160 * std::min<std::uint16_t>(i, 4));
+    const auto flags = static_cast<std::uint8_t>(10 | (i >= 4 ? 0x80 : 0));
+    packets.push_back({.payloadType = payloadType,
+                       .sequenceNumber = static_cast<std::uint16_t>(sequenceNumber + i - 1),
+                       .timestamp = timestamp,
+                       .ssrc = ssrc,
+                       .marker = i == 1,
+                       .payload = {event, flags, static_cast<std::uint8_t>(duration >> 8),
+                                   static_cast<std::uint8_t>(duration & 0xff)}});
+  }
+  return packets;
+}
+
+struct DigitsTest : ChangesTest {
+  // The phone's digit between its words, as the page gets it.
+  void expectDigitAtPage(std::uint8_t payloadType, std::uint8_t heardAs, std::uint32_t durationFactor = 1) {
+    phoneSpeaks(2);
+    page().received.clear();
+    for (const auto& packet : digit(payloadType, 5, voice.sequenceNumber, voice.timestamp, voice.ssrc)) {
+      phone().speak(packet);
+      run(20ms);
+    }
+    ASSERT_EQ(page().received.size(), 6u);
+    for (std::size_t i = 0; i < 6; ++i) {
+      const auto& packet = page().received[i];
+      EXPECT_EQ(packet.payloadType, heardAs);
+      EXPECT_EQ(packet.timestamp, page().received[0].timestamp) << i;  // RFC 4733 §2.3.5: of the event's start
+      EXPECT_EQ(packet.sequenceNumber, static_cast<std::uint16_t>(page().received[0].sequenceNumber + i));
+      EXPECT_EQ(packet.marker, i == 0);
+      ASSERT_EQ(packet.payload.size(), 4u);
+      EXPECT_EQ(packet.payload[0], 5);
+      EXPECT_EQ(packet.payload[1], i >= 3 ? 0x8a : 0x0a);
+      const auto duration = 160u * std::min<std::uint32_t>(static_cast<std::uint32_t>(i) + 1, 4) * durationFactor;
+      EXPECT_EQ(loadBigEndian<std::uint16_t>(packet.payload.data() + 2), duration);
+    }
+    voice.sequenceNumber = static_cast<std::uint16_t>(voice.sequenceNumber + 6);
+    voice.timestamp += 6 * 160;
+    phoneSpeaks(2);
+    EXPECT_EQ(page().received.size(), 8u);
+  }
+  void expectDigitAtPhone(std::uint8_t payloadType, std::uint8_t heardAs) {
+    phone().received.clear();
+    for (const auto& packet : digit(payloadType, 11, pageVoice.sequenceNumber, pageVoice.timestamp, page().ssrc)) {
+      page().speak(packet);
+      run(20ms);
+    }
+    pageVoice.sequenceNumber = static_cast<std::uint16_t>(pageVoice.sequenceNumber + 6);
+    ASSERT_EQ(phone().received.size(), 6u);
+    for (const auto& packet : phone().received) {
+      EXPECT_EQ(packet.payloadType, heardAs);
+      EXPECT_EQ(packet.payload.at(0), 11);
+    }
+  }
+};
+
+TEST_F(DigitsTest, ADigitOfThePhoneReachesThePageUnderThePagesNumber) {
+  for (const bool pageCalls : {true, false}) {
+    begin(pageCalls);
+    expectDigitAtPage(101, 126);
+    expectDigitAtPhone(pageCalls ? 126 : 101, 101);
+    voice.sequenceNumber = 3000;
+  }
+}
+
+TEST_F(DigitsTest, BesideOpusTheDurationIsInThePagesClock) {
+  Codec wide = kDigits;
+  wide.payloadType = 110;
+  wide.clockRate = 48000;
+  Page& caller = signedIn("1003");
+  Phone& callee = phone("2003");
+  caller.codecs = {kOpus, wide, kDigits};
+  callee.codecs = {kOpus, Phone::digits()};
+  callee.onInvite = Phone::OnInvite::Answer;
+  caller.call("2003");
+  run(500ms);
+  caller.takeAnswer();
+  expectConnected(caller);
+  caller.received.clear();
+  callee.speak({.payloadType = 111, .sequenceNumber = 1, .timestamp = 960, .ssrc = 0x77});
+  for (const auto& packet : digit(101, 5, 2, 1920, 0x77)) callee.speak(packet);
+  run(50ms);
+  ASSERT_EQ(caller.received.size(), 7u);
+  EXPECT_EQ(caller.received[6].payloadType, 110);
+  EXPECT_EQ(loadBigEndian<std::uint16_t>(caller.received[6].payload.data() + 2), 4 * 160 * 6);
+}
+
+TEST_F(DigitsTest, TheFarEndsNumberForDigitsChanges) {
+  begin();
+  expectDigitAtPage(101, 126);
+  Codec other = Phone::digits();
+  other.payloadType = 97;
+  phone().codecs = {kPcmu, kPcma, other};
+  phone().reInvite();
+  run(100ms);
+  EXPECT_EQ(page().list(), "");
+  expectDigitAtPage(97, 126);
+  expectDigitAtPhone(126, 97);
+}
+
+TEST_F(DigitsTest, EverythingChangesAtOnce) {
+  for (const bool pageCalls : {true, false}) {
+    begin(pageCalls);
+    phoneSpeaks(3);
+    pageSpeaks(3);
+    Codec other = Phone::digits();
+    other.payloadType = 97;
+    phone().codecs = {kPcma, kPcmu, other};
+    phone().address.port = static_cast<std::uint16_t>(phone().address.port + 500);
+    voice = {.payloadType = 8, .sequenceNumber = 65530, .timestamp = 0xfffffff0, .ssrc = 0x99};
+    phone().reInvite();
+    run(100ms);
+    EXPECT_EQ(page().list(), "");
+    phoneSpeaks(10);
+    pageVoice.payloadType = 8;
+    pageSpeaks(3);
+    expectOneStream(page().received, 13);
+    expectOneStream(phone().received, 6);
+    expectDigitAtPage(97, 126);
+    expectDigitAtPhone(pageCalls ? 126 : 101, 97);
+    EXPECT_EQ(page().list(), "");
+    voice = {.sequenceNumber = 100, .timestamp = 1000, .ssrc = 0x77};
+    pageVoice.payloadType = 0;
+  }
+}
+
+}  // namespace
+}  // namespace crosspoint::bridge::test
