@@ -233,12 +233,12 @@ bool Call::retryWithLongerSession(TimePoint now, ClientTransactionId id, const R
   return true;
 }
 
-void Call::handleFailure(TimePoint now, ClientTransactionId id, int status) {
+void Call::handleFailure(TimePoint now, ClientTransactionId id, int status, std::string_view reason) {
   const auto* entry = requests_.find(id);
   if (entry == nullptr || entry->phase == ClientRequests::Phase::Answered) return;
   Response response;
   response.status = status;
-  response.reason = standardReason(status);
+  response.reason = reason.empty() ? standardReason(status) : reason;
   handleFinal(now, id, response, false);
 }
 
@@ -256,7 +256,9 @@ void Call::handleFinal(TimePoint now, ClientTransactionId id, const Response& re
     handleUpdateFinal(now, request, response, fromFarEnd);
   } else if (request.method == Method::Prack) {
     handlePrackFinal(request, response);
-  } else if (request.method != Method::Bye) {
+  } else if (request.method == Method::Bye) {
+    handleByeFinal(now, request, response, fromFarEnd);
+  } else {
     handleOtherFinal(now, request, response, fromFarEnd);
   }
   settleDown();

@@ -67,7 +67,7 @@ class Call {
   void handleAck(TimePoint now, const Request& ack);
   void handleCancel(TimePoint now, ServerTransactionId id, const std::vector<Reason>& reasons);
   void handleResponse(TimePoint now, ClientTransactionId id, const Response& response);
-  void handleFailure(TimePoint now, ClientTransactionId id, int status);
+  void handleFailure(TimePoint now, ClientTransactionId id, int status, std::string_view reason = {});
   void handleTimeout(TimePoint now);
   std::optional<TimePoint> nextTimeout() const;
 
@@ -113,7 +113,8 @@ class Call {
     bool allowsUpdate = false;   // the far end's last Allow
     std::optional<SendAck> ack;  // of the last INVITE in it: sent again for each repeated 2xx
     bool lost = false;           // answered after another one: ACK and BYE
-    bool over = false;           // by a 199
+    int byeRepeats = 0;
+    bool over = false;  // by a 199
     ReliableReceiver reliable;
     std::string prackBody;           // of the last PRACK
     bool prackRefused = false;       // the next repetition of its response gets another one
@@ -201,6 +202,8 @@ class Call {
   void handleFirstAnswer(TimePoint now, Branch& answered, const Request& invite, const Response& response);
   void handleInviteFailure(TimePoint now, const Response& response, bool fromFarEnd);
   Branch* branchFor(const Response& response);
+  // Whether there is room for another branch; that of an answer takes the place of one that is not needed any more.
+  bool roomForBranch(bool answered);
   void acknowledge(Branch& branch, std::uint32_t cseq, const std::vector<Authorization>& authorizations,
                    const std::string& sdp = {});
 
@@ -233,6 +236,7 @@ class Call {
   void refuseAsked(TimePoint now, Branch& dialog, int status);
   void sendUpdate(TimePoint now, Branch& dialog, std::optional<std::string> sdp);
   void handleUpdateFinal(TimePoint now, const Request& update, const Response& response, bool fromFarEnd);
+  void settleUpdate(TimePoint now, const Request& update, const Response& response, bool fromFarEnd);
   void handleUpdateFailure(TimePoint now, Branch& dialog, const Request& update, const Response& response,
                            bool fromFarEnd);
   bool retryLater(TimePoint now, WaitingOffer offer, const Response& response);
@@ -259,7 +263,7 @@ class Call {
 
   // call_refer.cc
   void reportRefer(TimePoint now, ReferProgress progress);
-  void handleReferFinal(TimePoint now, const Response& response);
+  void handleReferFinal(TimePoint now, const Request& refer, const Response& response);
   void handleReferNotify(TimePoint now, const RequestReceived& received);
   void handleRefer(TimePoint now, RequestReceived received);
   void sendReferNotify(TimePoint now, int status, std::string_view reason, bool final);
@@ -272,6 +276,7 @@ class Call {
 
   // call_requests.cc
   void handleBye(TimePoint now, Branch& branch, RequestReceived received);
+  void handleByeFinal(TimePoint now, const Request& bye, const Response& response, bool fromFarEnd);
   void handleInfo(RequestReceived received);
   void handleNotify(TimePoint now, RequestReceived received);
   void handleOtherFinal(TimePoint now, const Request& request, const Response& response, bool fromFarEnd);

@@ -47,12 +47,28 @@ Call::Call(Environment& environment, CallId id, TimePoint now, InviteParameters 
   requests_.send(now, std::move(invite), environment.firstHop());
 }
 
+bool Call::roomForBranch(bool answered) {
+  const std::size_t limit = environment_.config.limits.earlyDialogsPerCall;
+  if (branches_.size() < limit) return true;
+  if (!confirmed_) {
+    std::erase_if(branches_, [](const Branch& b) { return b.over; });
+    if (branches_.size() < limit) return true;
+  }
+  if (!answered) return false;
+  const auto early =
+      std::ranges::find_if(branches_, [&](const Branch& b) { return !b.lost && !(confirmed_ && &b == &confirmed()); });
+  if (early == branches_.end()) return false;  // every one of them has answered
+  const auto index = static_cast<std::size_t>(early - branches_.begin());
+  abandon(*early);
+  branches_.erase(early);
+  if (confirmed_ && *confirmed_ > index) --*confirmed_;
+  return true;
+}
+
 Call::Branch* Call::branchFor(const Response& response) {
   Branch* known = branch(response.to.tag);
   if (known == nullptr) {
-    if (branches_.size() >= environment_.config.limits.earlyDialogsPerCall && !confirmed_)
-      std::erase_if(branches_, [](const Branch& b) { return b.over; });
-    if (branches_.size() >= environment_.config.limits.earlyDialogsPerCall) {
+    if (!roomForBranch(response.status >= 200)) {
       ++environment_.counters.requestsRefusedByLimit;
       return nullptr;
     }

@@ -221,6 +221,31 @@ TEST(OutgoingCall, KeepsABoundedNumberOfBranches) {
   EXPECT_GT(t.agent.counters().requestsRefusedByLimit, 900u);
 }
 
+TEST(OutgoingCall, IsAnsweredByABranchBeyondTheBoundAsWell) {
+  CallFixture t;
+  const auto invite = t.startCall();
+  for (int i = 0; i < 100; ++i) t.respond(invite, 183, "t" + std::to_string(i), "early");
+  t.respond(invite, 200, "one more", "answer");
+  EXPECT_EQ(t.event<Answered>().sdp, "answer");
+  EXPECT_EQ(t.ack().request.to.tag, "one more");
+  ASSERT_TRUE(t.agent.hangUp(t.now, t.call));
+  t.respond(t.request(Method::Bye), 200, "one more");
+  t.expectNothingLeftAfter(seconds(0));
+}
+
+TEST(OutgoingCall, EndsTheAnswersOfBranchesBeyondTheBoundToo) {
+  CallFixture t;
+  const auto invite = t.startCall();
+  for (int i = 0; i < 100; ++i) t.respond(invite, 183, "t" + std::to_string(i), "early");
+  t.respond(invite, 200, "t3", "answer");
+  t.ack();
+  t.respond(invite, 200, "one more", "answer");
+  EXPECT_EQ(t.ack().request.to.tag, "one more");
+  EXPECT_EQ(t.request(Method::Bye).request.to.tag, "one more");
+  ASSERT_TRUE(t.agent.sendInfo(t.now, t.call, "text/plain", "x"));
+  EXPECT_EQ(t.request(Method::Info).request.to.tag, "t3");
+}
+
 TEST(OutgoingCall, IsCancelledOnceItRings) {
   CallFixture t;
   const auto invite = t.startCall();
@@ -321,6 +346,15 @@ TEST(OutgoingCall, EndsWhenTheServerIsSilentOrCannotBeReached) {
   unreachable.handle(TransactionFailed{invite.id, TransactionFailed::Cause::Transport});
   EXPECT_EQ(unreachable.event<Ended>().status, 503);
   unreachable.expectNothingLeftAfter(seconds(0));
+}
+
+TEST(OutgoingCall, EndsWithWhatTheTransportKnowsOfItsFailure) {
+  CallFixture t;
+  const auto invite = t.startCall();
+  t.handle(TransactionFailed{invite.id, TransactionFailed::Cause::Transport, "the certificate has expired"});
+  const auto ended = t.event<Ended>();
+  EXPECT_EQ(ended.status, 503);
+  EXPECT_EQ(ended.reason, "the certificate has expired");
 }
 
 TEST(OutgoingCall, TakesTargetsOfAllKindsAndRefusesNonsense) {

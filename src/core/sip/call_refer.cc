@@ -39,8 +39,8 @@ void Call::reportRefer(TimePoint now, ReferProgress progress) {
   tell(std::move(progress));
 }
 
-void Call::handleReferFinal(TimePoint now, const Response& response) {
-  if (!sentRefer_) return;
+void Call::handleReferFinal(TimePoint now, const Request& refer, const Response& response) {
+  if (!sentRefer_ || sentRefer_->cseq != refer.cseq) return;
   if (response.status < 300) {
     const bool silent = response.referSub == false;  // RFC 4488 §4: it will not tell
     if (silent) reportRefer(now, {.status = response.status, .reason = shownText(response.reason), .final = true});

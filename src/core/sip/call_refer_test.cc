@@ -218,6 +218,19 @@ TEST(Refer, WhoseEndNeverComesLeavesNothingAfterTheCall) {
   EXPECT_EQ(t.notify("SIP/2.0 200 OK", "terminated"), 481);
 }
 
+TEST(Refer, ALateAnswerToTheOneBeforeIsNoneToTheNext) {
+  ReferFixture t;
+  const auto first = t.refer();
+  EXPECT_EQ(t.notify("SIP/2.0 486 Busy Here", "terminated;reason=noresource"), 200);
+  EXPECT_TRUE(t.event<ReferProgress>().final);
+  const auto second = t.refer("1023");
+  t.respond(first, 503);
+  EXPECT_EQ(t.count<ReferProgress>(), 0u);
+  t.respond(second, 202);
+  EXPECT_EQ(t.notify("SIP/2.0 200 OK", "terminated;reason=noresource"), 200);
+  EXPECT_EQ(t.event<ReferProgress>().status, 200);
+}
+
 // ---- The far end's ----
 
 TEST(ReferReceived, IsHandedUpWithItsTargetAndWhoAsked) {

@@ -7,6 +7,11 @@
 #include "core/sip/refer.h"
 
 namespace crosspoint::sip {
+namespace {
+
+constexpr int kByeRepeatsMax = 2;
+
+}  // namespace
 
 void Call::handleRequest(TimePoint now, RequestReceived received) {
   const Request& request = received.request;
@@ -74,6 +79,17 @@ void Call::handleBye(TimePoint now, Branch& branch, RequestReceived received) {
   windDown(now);
 }
 
+// RFC 3261 §12.2.2: a 500 may only say that a later request (the repetition of a challenged one) has overtaken the BYE,
+// and the far end still believes in the call.
+void Call::handleByeFinal(TimePoint now, const Request& bye, const Response& response, bool fromFarEnd) {
+  Branch* dialog = branch(bye.to.tag);
+  if (!fromFarEnd || response.status != 500 || dialog == nullptr || dialog->byeRepeats == kByeRepeatsMax) return;
+  ++dialog->byeRepeats;
+  Request again = dialog->dialog.makeRequest(Method::Bye);
+  again.reasons = bye.reasons;
+  requests_.send(now, std::move(again), dialog->dialog.destination());
+}
+
 void Call::handleInfo(RequestReceived received) {
   respond(received.id, received.request, 200);
   tell(InfoReceived{.call = id_,
@@ -115,7 +131,7 @@ CommandResult Call::sendInfo(TimePoint now, std::string contentType, std::string
 }
 
 void Call::handleOtherFinal(TimePoint now, const Request& request, const Response& response, bool fromFarEnd) {
-  if (request.method == Method::Refer) handleReferFinal(now, response);
+  if (request.method == Method::Refer) handleReferFinal(now, request, response);
   if (request.method == Method::Notify) return handleReferNotifyFinal(response, fromFarEnd);
   if (response.status < 300 || ended_) return;
   if (request.method == Method::Info) tell(InfoFailed{id_, response.status});

@@ -123,6 +123,12 @@ void Call::sendUpdate(TimePoint now, Branch& dialog, std::optional<std::string> 
 }
 
 void Call::handleUpdateFinal(TimePoint now, const Request& update, const Response& response, bool fromFarEnd) {
+  settleUpdate(now, update, response, fromFarEnd);
+  const bool turn = waitingOffer_ && !waitingOffer_->dueAt && state_ == State::Established;
+  if (turn) sendWaitingOffer(now);  // it waited for a refresh
+}
+
+void Call::settleUpdate(TimePoint now, const Request& update, const Response& response, bool fromFarEnd) {
   Branch* dialog = branch(update.to.tag);
   if (ended_) return;
   if (dialog == nullptr) {  // the INVITE of its early dialog was refused

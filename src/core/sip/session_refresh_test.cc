@@ -73,6 +73,23 @@ TEST(SessionRefresh, GoesOnAsAReInviteWhenUpdateTurnsOutNotToBeAllowed) {
   EXPECT_EQ(t.request(Method::Invite).request.body, "offer");
 }
 
+TEST(SessionRefresh, ByUpdateIsFollowedByTheOfferThatCameMeanwhile) {
+  for (const int status : {200, 491}) {
+    UpdateFixture t;
+    t.establish(1200);
+    t.runFor(seconds(600));
+    const auto refresh = t.request(Method::Update);
+    ASSERT_TRUE(t.agent.update(t.now, t.call, "moved"));
+    EXPECT_TRUE(t.requests.empty());
+    t.respond(refresh, status);
+    const auto update = t.request(Method::Update);
+    EXPECT_EQ(update.request.body, "moved");
+    t.respond(update, 200, "far", "answer");
+    EXPECT_EQ(t.event<OfferAnswered>().sdp, "answer");
+    EXPECT_TRUE(t.agent.reInvite(t.now, t.call, "next"));
+  }
+}
+
 TEST(SessionRefresh, OfTheFarEndThatDoesNotComeEndsTheCallInTime) {
   UpdateFixture t;
   t.establish(1200, Refresher::Uas);

@@ -183,7 +183,7 @@ void UserAgent::Impl::handle(TimePoint now, const TransactionFailed& failed) {
   const int status = failed.cause == TransactionFailed::Cause::Timeout ? 408 : 503;  // §8.1.3.1
   const Owner owner = found->second;
   if (const auto* call = std::get_if<CallId>(&owner)) {
-    calls_.at(*call)->handleFailure(now, failed.id, status);
+    calls_.at(*call)->handleFailure(now, failed.id, status, failed.reason);
     review(*call);
   } else if (const auto* registration = std::get_if<RegistrationId>(&owner)) {
     registrations_.at(*registration)->handleFailure(now, failed.id, status, failed.reason);

@@ -47,6 +47,35 @@ TEST(UserAgent, TwoByesThatCrossAreBothAnswered) {
   t.expectNothingLeftAfter(seconds(0));
 }
 
+// RFC 3261 §12.2.2: a far end that has seen a later request refuses the BYE, and goes on believing in the call.
+TEST(UserAgent, AByeThatALaterRequestHasOvertakenIsSentAgain) {
+  CallFixture t;
+  t.establishOutgoing();
+  ASSERT_TRUE(t.agent.sendInfo(t.now, t.call, "text/plain", "x"));
+  const auto info = t.request(Method::Info);
+  ASSERT_TRUE(t.agent.hangUp(t.now, t.call, Reason{"SIP", 503, "no media"}));
+  const auto first = t.request(Method::Bye);
+  t.challenge(info, 401, "n1");
+  const auto retried = t.request(Method::Info);
+  EXPECT_GT(retried.request.cseq, first.request.cseq);
+  t.respond(first, 500);
+  const auto second = t.request(Method::Bye);
+  EXPECT_GT(second.request.cseq, retried.request.cseq);
+  EXPECT_EQ(second.request.reasons, first.request.reasons);
+  EXPECT_EQ(t.agent.callCount(), 1u);
+  t.respond(second, 200);
+  t.expectNothingLeftAfter(seconds(0));
+}
+
+TEST(UserAgent, AByeThatIsAlwaysRefusedIsSentNoMoreThanThreeTimes) {
+  CallFixture t;
+  t.establishOutgoing();
+  ASSERT_TRUE(t.agent.hangUp(t.now, t.call));
+  for (int i = 0; i < 3; ++i) t.respond(t.request(Method::Bye), 500);
+  EXPECT_TRUE(t.requests.empty());
+  t.expectNothingLeftAfter(seconds(0));
+}
+
 TEST(UserAgent, AByeThatIsNeverAnsweredLeavesNothingBehind) {
   CallFixture t;
   t.establishIncoming();
