@@ -4,7 +4,7 @@ import { TestBrowser } from '../../tests/integration/support/browser';
 import { Gateway } from '../../tests/integration/support/gateway';
 import { WebParty, type PartyOptions } from '../../tests/integration/support/web_party';
 import { WebServer } from '../../tests/integration/support/web_server';
-import { now, TimedPhone } from './timed_phone';
+import { TimedPhone } from './timed_phone';
 
 const kRingMs = 1_000;
 const kCalls = Number(process.argv[2] ?? 100);
@@ -86,7 +86,7 @@ function row(name: string, delays: number[]): string {
   return `${name.padEnd(44)}${at(0)}${at(0.5)}${at(0.9)}${at(0.99)}${at(1)}`;
 }
 
-console.log(`${kCalls} calls each, a page calls a phone that answers after ${kRingMs} ms; ms from its 200 to the first sound (${new Date(now()).toISOString()})`);
+console.log(`${kCalls} calls each; a page calls a phone that answers after ${kRingMs} ms; ms from its 200 to the first sound`);
 console.log(`${''.padEnd(44)}${['min', '50 %', '90 %', '99 %', 'max'].map((title) => title.padStart(6)).join('')}`);
 for (const [name, options] of kClients) {
   const { atPhone, atPage } = await measure(options);

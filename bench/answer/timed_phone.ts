@@ -56,7 +56,8 @@ export class TimedPhone {
 
   answer(): void {
     if (!this.invite) throw new Error('nobody calls');
-    const sdp = `v=0\r\no=phone 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio ${portOf(this.rtp)} RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n`;
+    const session = 'v=0\r\no=phone 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n';
+    const sdp = `${session}m=audio ${portOf(this.rtp)} RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n`;
     const offered = /m=audio (\d+)/.exec(this.invite)?.[1];
     this.toServer(this.response(this.invite, '200 OK', [`Content-Type: application/sdp`], sdp));
     this.answeredAt = now();

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <map>
-#include <random>
 
 #include "bridge/page_queue.h"
 #include "bridge/taken_numbers.h"
@@ -66,7 +65,7 @@ class World {
   };
   using Connections = std::map<std::uint64_t, Connection>;
 
-  std::size_t draw(std::size_t below) { return std::uniform_int_distribution<std::size_t>(0, below - 1)(random_); }
+  std::size_t draw(std::size_t below) { return random_.below(below); }
   // What the page may say: all it has read, or less, from a request that was made before.
   std::uint64_t acknowledged() { return draw(4) == 0 && !read_.empty() ? draw(read_.size()) : read_.size(); }
 
@@ -137,7 +136,7 @@ class World {
     collect();
   }
 
-  std::mt19937 random_;
+  test::SeededRandom random_;
   Way way_;
   TimePoint now_{};
   std::deque<PageReply> replies_;
@@ -178,10 +177,8 @@ INSTANTIATE_TEST_SUITE_P(All, Delivery, testing::Values(World::Way::Polls, World
 // or closed before), then nothing is lost or doubled, with polls that are aborted and polls that overlap.
 TEST(DeliveryWithoutCounting, EveryMessageArrivesOnceIfTheFateOfEachReplyIsKnown) {
   for (unsigned seed = 1; seed <= 300; ++seed) {
-    std::mt19937 random(seed);
-    const auto draw = [&](std::size_t below) {
-      return std::uniform_int_distribution<std::size_t>(0, below - 1)(random);
-    };
+    test::SeededRandom random(seed);
+    const auto draw = [&](std::size_t below) { return random.below(below); };
     std::deque<PageReply> replies;
     PageQueue queue{25s, replies};
     std::vector<RequestId> open;
@@ -250,15 +247,15 @@ TEST(TakenNumbers, OneThatIsFarBehindCountsAsTaken) {
 // The other direction: the page repeats what was not confirmed, on any connection, and late copies arrive too.
 TEST(TakenNumbers, WhatIsRepeatedInAnyOrderIsTakenOnceAndInOrder) {
   for (unsigned seed = 1; seed <= 300; ++seed) {
-    std::mt19937 random(seed);
+    test::SeededRandom random(seed);
     TakenNumbers numbers;
     std::vector<std::uint64_t> taken, wire;
     std::uint64_t confirmed = 0;
     while (confirmed < 100) {
-      wire.push_back(confirmed + 1);                                                         // and again, and again
-      const auto number = random() % 2 == 0 ? confirmed + 1 : wire[random() % wire.size()];  // or an old copy
+      wire.push_back(confirmed + 1);  // and again, and again
+      const auto number = random.below(2) == 0 ? confirmed + 1 : wire[random.below(wire.size())];  // or an old copy
       if (numbers.take(number)) taken.push_back(number);
-      if (number == confirmed + 1 && random() % 2 == 0) ++confirmed;  // else the confirmation is lost
+      if (number == confirmed + 1 && random.below(2) == 0) ++confirmed;  // else the confirmation is lost
     }
     ASSERT_EQ(taken.size(), 100U) << "seed " << seed;
     ASSERT_TRUE(std::ranges::is_sorted(taken)) << "seed " << seed;

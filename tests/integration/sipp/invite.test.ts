@@ -58,7 +58,8 @@ describe('a page calls', () => {
     await phone.done();
   });
 
-  for (const [status, reason] of [[486, 'Busy Here'], [404, 'Not Found'], [480, 'Temporarily Unavailable'], [503, 'Service Unavailable'], [603, 'Decline']] as const) {
+  const kRefusals = [[486, 'Busy Here'], [404, 'Not Found'], [480, 'Temporarily Unavailable'], [503, 'Service Unavailable'], [603, 'Decline']];
+  for (const [status, reason] of kRefusals as [number, string][]) {
     scenario(`${status} reaches the page with status and sentence, and ends the call`, {}, async ({ page, far }) => {
       const phone = await far(callee().receive('INVITE').reply(status, { reason }).receive('ACK'));
       await page.offer('2001');

@@ -132,7 +132,8 @@ export class Script {
 
   cancel(): this {
     this.lastSent = 'CANCEL';
-    return this.send(`CANCEL ${this.initialTarget()} SIP/2.0`, [...this.parties(`<${this.initialTarget()}>`), this.via(this.inviteBranch()), `CSeq: ${this.inviteCseq} CANCEL`], {});
+    const headers = [...this.parties(`<${this.initialTarget()}>`), this.via(this.inviteBranch()), `CSeq: ${this.inviteCseq} CANCEL`];
+    return this.send(`CANCEL ${this.initialTarget()} SIP/2.0`, headers, {});
   }
 
   /** Lets this much time pass before the next step: a far end that thinks. */

@@ -14,7 +14,8 @@ export interface PhoneMedia {
 
 export function phoneSdp(media: PhoneMedia = {}): string {
   const { version = 1, port = 6_000, payload = 0, codec = 'PCMU/8000', digits = 101, direction = 'sendrecv' } = media;
-  return `${session(version)}m=audio ${port} RTP/AVP ${payload} ${digits}\na=rtpmap:${payload} ${codec}\na=rtpmap:${digits} telephone-event/8000\na=${direction}\n`;
+  const codecs = `a=rtpmap:${payload} ${codec}\na=rtpmap:${digits} telephone-event/8000\n`;
+  return `${session(version)}m=audio ${port} RTP/AVP ${payload} ${digits}\n${codecs}a=${direction}\n`;
 }
 
 export const kOffer = phoneSdp();

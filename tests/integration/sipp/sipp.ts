@@ -85,7 +85,9 @@ export class Bench {
     return {
       done: async () => {
         const { code } = await program.exited;
-        if (code !== 0) throw new Error(`sipp ended with ${code}\n${program.log.slice(-2_000)}\n${read(`${run}.errors`)}\n${read(`${run}.messages`).slice(-6_000)}`);
+        if (code === 0) return;
+        const seen = [program.log.slice(-2_000), read(`${run}.errors`), read(`${run}.messages`).slice(-6_000)];
+        throw new Error(`sipp ended with ${code}\n${seen.join('\n')}`);
       },
     };
   }
