@@ -61,7 +61,7 @@ void Page::vanish() {
   if (pollRequest_) door_.closed(*pollRequest_);
   pollRequest_.reset();
   signInRequest_.reset();
-  offerOpen_ = answeredProvisionally_ = false;
+  offerOpen_ = answeredProvisionally_ = missed_ = false;
   okAwaitedSince_.reset();
   waiting_.reset();
   ended_ = End::None;
@@ -131,6 +131,8 @@ void Page::handleReply(const bridge::PageReply& reply) {
     if (reply.sequence) lastSequence_ = std::max(lastSequence_, *reply.sequence);
     if (!reply.body.empty() && !repeated) handleMessage(reply.body, reply.peer);
     poll();
+  } else if (!counts_ && !reply.body.empty()) {  // it gave that poll up when the reply had left already
+    missed_ = true;
   }
 }
 
@@ -319,7 +321,8 @@ void Page::hangUp() {
 // One BYE for each call, unless the page has hung up itself: then it may have crossed, or was meant for a call whose
 // OFFER was dropped.
 void Page::handleBye() {
-  if (state_ == State::Idle && ended_ != End::ByPage) complain("a BYE for no call");
+  const bool missed = std::exchange(missed_, false);  // its OFFER or INVITE, perhaps
+  if (state_ == State::Idle && ended_ != End::ByPage && !missed) complain("a BYE for no call");
   endCall(droppedOffer_ ? End::ByPage : End::ByGateway);
 }
 

@@ -122,6 +122,7 @@ class Page {
   std::optional<TimePoint> okAwaitedSince_;
   bool offerOpen_ = false;
   bool droppedOffer_ = false;  // since its own
+  bool missed_ = false;        // a message, which a client in the field cannot ask for again
   bool unsure_ = false;        // what it offered last was refused
   End ended_ = End::None;
   TimePoint changedAt_{};
