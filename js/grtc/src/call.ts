@@ -78,6 +78,8 @@ export interface CallOptions {
   readonly sessionId: number;
   readonly wanted: WantedMedia;
   readonly held: boolean;
+  /** The gateway has announced it. */
+  readonly isIncoming: boolean;
   readonly attached: () => readonly AttachedPair[] | null;
 }
 
@@ -88,6 +90,9 @@ interface PendingOffer {
   readonly seq: number;
   readonly restartsIce: boolean;
 }
+
+/** What an offer or an answer of ours says. */
+type Said = WantedMedia & { readonly held: boolean };
 
 export class Call {
   readonly peer: string;
@@ -110,7 +115,9 @@ export class Call {
   #pending: PendingOffer | null = null;
   #seq = 0;
   #noAnswerTimer: ReturnType<typeof setTimeout> | undefined;
-  #known = false; // the gateway has heard of this call
+  #known: boolean; // the gateway has heard of this call
+  #said: Said; // last
+  #agreed: Said; // with the far end
 
   constructor(environment: CallEnvironment, listener: CallListener, options: CallOptions) {
     this.#environment = environment;
@@ -119,6 +126,8 @@ export class Call {
     this.peer = options.peer;
     this.#wanted = options.wanted;
     this.#held = options.held;
+    this.#known = options.isIncoming;
+    this.#said = this.#agreed = { ...options.wanted, held: options.held };
     this.#remote = new RemoteMedia(environment.platform, listener);
     this.#muting = new Muting((kind) => this.#tracksOf(kind));
     this.#ice = new IceRepair({
@@ -138,6 +147,10 @@ export class Call {
     return this.#state === 'Established' || this.#state === 'Reoffering' || this.#state === 'Reanswering';
   }
 
+  get isIncoming(): boolean {
+    return this.#options.isIncoming;
+  }
+
   get isHeldByUs(): boolean {
     return this.#held;
   }
@@ -149,7 +162,6 @@ export class Call {
 
   /** `early` is what was done while it rang. */
   startAnswer(offer: RoapOffer, early: EarlyAnswer | null): void {
-    this.#known = true;
     this.#early = early;
     this.#go('Answering');
     this.#run(() => this.#answer(offer, early));
@@ -301,11 +313,12 @@ export class Call {
       link.takeLayout(current?.layout() ?? []);
     }
     this.#pending = { link, seq: this.#seq + 1, restartsIce };
-    const local = await link.makeOffer(this.#wanted, this.#held, source, restartsIce && !renewed);
+    const { audio, video, held } = (this.#said = { ...this.#wanted, held: this.#held });
+    const local = await link.makeOffer({ audio, video }, held, source, restartsIce && !renewed);
     await this.#environment.whenSignedIn();
     if (this.#isOver(link)) return;
     this.#seq += 1;
-    log.info(`Sending an OFFER to ${this.peer}${this.#held ? ' (hold)' : ''}.`);
+    log.info(`Sending an OFFER to ${this.peer}${held ? ' (hold)' : ''}.`);
     this.#muting.keep();
     this.#noAnswerTimer = this.#startNoAnswerTimer();
     this.#post(
@@ -343,8 +356,9 @@ export class Call {
     this.#link = link;
     const wanted = (reanswer ? this.#environment.wantedForReanswer() : null) ?? this.#wanted;
     this.#wanted = wanted;
+    const { held } = (this.#said = { ...wanted, held: this.#held });
     if (begun === null) await link.takeOffer(descriptionOf(offer));
-    const local = await link.makeAnswer(wanted, this.#held, this.#environment.source);
+    const local = await link.makeAnswer(wanted, held, this.#environment.source);
     if (this.#isOver(link)) return;
     this.#muting.keep();
     this.#environment.log.info(`Sending an ANSWER to ${this.peer}.`);
@@ -356,6 +370,7 @@ export class Call {
   /** An offer and an answer have met. */
   #settle(link: PeerLink): void {
     this.#go('Established');
+    this.#agreed = this.#said;
     this.#remote.update(link, this.#wanted, this.#held);
     this.#offerIfNeeded();
   }
@@ -367,10 +382,18 @@ export class Call {
     if (pending !== null && pending.link !== this.#link) this.#closeLink(pending.link);
     else await pending?.link.rollBack();
     if (this.#state !== 'Reoffering') return;
-    // What was refused is no longer wished for.
-    this.#held = this.#remote.isHeldByUs;
+    this.#dropWishes();
     this.#go('Established');
     this.#offerIfNeeded();
+  }
+
+  /** What was refused is no longer wished for; what the page has asked for since is. */
+  #dropWishes(): void {
+    const now: Said = { ...this.#wanted, held: this.#held };
+    const after = <Name extends keyof Said>(name: Name): Said[Name] =>
+      now[name] === this.#said[name] ? this.#agreed[name] : now[name];
+    this.#wanted = { audio: after('audio'), video: after('video') };
+    this.#held = after('held');
   }
 
   #makeLink(): PeerLink {

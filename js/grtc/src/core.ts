@@ -7,6 +7,7 @@ import { explain, type ClientEvents, type FailureDetails } from './clientevents.
 import { gatewaysOf, iceServersOf, type Configuration } from './configuration.js';
 import type { MediaConstraint, WantedMedia } from './constraints.js';
 import { EarlyAnswer } from './early.js';
+import { EndedCalls } from './ended.js';
 import { GrtcError, INVALID_STATE_ERROR } from './errors.js';
 import { isSameOffer, type IncomingCall } from './incoming.js';
 import { LocalMedia, stopTracks } from './localmedia.js';
@@ -65,6 +66,7 @@ export class ClientCore {
   readonly #options: CoreOptions;
   readonly account: Account;
   readonly #transport: Transport;
+  readonly #ended = new EndedCalls();
   #active: ActiveCall | null = null;
   #incoming: IncomingCall | null = null;
   #latestSession: SessionHandle | null = null;
@@ -253,13 +255,18 @@ export class ClientCore {
 
   #post(peer: string, body: string, retryUntil?: AbortSignal): void {
     const to = peer === 'self' ? (this.#transport.token ?? peer) : peer; // signalling, section 3: own id is loopback
-    void this.#transport.post(to, body, retryUntil === undefined ? {} : { retryUntil });
+    const arrived = this.#transport.post(to, body, retryUntil === undefined ? {} : { retryUntil });
+    if (body === 'BYE') this.#ended.add(peer, arrived);
   }
 
   // ---- Messages from the gateway
 
   #handle(message: GatewayMessage): void {
     const { events, log } = this;
+    if (this.#ended.concerns(message, { active: this.#active?.call ?? null, incoming: this.#incoming })) {
+      log.info(`The gateway spoke of a call that has ended (${message.kind}).`);
+      return;
+    }
     switch (message.kind) {
       case 'bye':
         this.#handleBye();
@@ -363,6 +370,7 @@ export class ClientCore {
     const incoming: IncomingCall = { peer, offer: null, attached, sessionId: this.newSessionId(), early: null };
     this.#incoming?.early?.close();
     this.#incoming = incoming;
+    this.#failure = null;
     this.log.notice(`Incoming call from ${peer}, without an offer.`);
     this.events.onIncomingCall.fire({ peer });
     // The obsolete event, for pages that still rely on it; not if the call has been dealt with already.

@@ -99,10 +99,13 @@ export class MediaSession {
     const audio = mediaConstraint(audioConstraints);
     const video = mediaConstraint(videoConstraints);
     const { settings } = this.#core;
+    const { incoming } = this.#core;
+    // What there is nothing to offer for still waits.
+    const offered = incoming?.offer === null ? this.#offerable(incoming.peer, audio, video) : null;
     const { peer, offer, attached, sessionId, early } = this.#core.takeIncoming();
     this.#peerData = attached;
     if (offer === null) {
-      this.#open(peer, this.#offerable(peer, audio, video), false, sessionId).startOffer();
+      this.#open(peer, offered ?? settings.offerMedia, false, sessionId).startOffer();
     } else {
       this.#open(peer, wantedMedia(audio, video, settings.answerMedia), false, sessionId).startAnswer(offer, early);
     }
@@ -237,10 +240,18 @@ export class MediaSession {
     return call;
   }
 
-  #open(peer: string, wanted: WantedMedia, held: boolean, sessionId = this.#core.newSessionId()): Call {
+  /** `answers` is the id that the call got when it came in. */
+  #open(peer: string, wanted: WantedMedia, held: boolean, answers?: number): Call {
     const attached = (): readonly AttachedPair[] | null => this.#ownData;
     this.#dialog = '';
-    return this.#core.openCall(this, this.#listener(), { peer, sessionId, wanted, held, attached });
+    return this.#core.openCall(this, this.#listener(), {
+      peer,
+      sessionId: answers ?? this.#core.newSessionId(),
+      wanted,
+      held,
+      isIncoming: answers !== undefined,
+      attached,
+    });
   }
 
   /** What to offer. A call to ourselves can only have what we send. */

@@ -18,7 +18,6 @@ export class RemoteMedia {
   #stream: MediaStream | null = null;
   #link: PeerLink | null = null;
   #held = false;
-  #heldByUs = false;
   #early = new AbortController();
 
   constructor(platform: Platform, listener: RemoteMediaListener) {
@@ -28,11 +27,6 @@ export class RemoteMedia {
 
   get isHeld(): boolean {
     return this.#held;
-  }
-
-  /** As the last negotiation left it. */
-  get isHeldByUs(): boolean {
-    return this.#heldByUs;
   }
 
   /** To be called after a provisional answer: the page hears of the stream once there is something to hear. */
@@ -59,7 +53,6 @@ export class RemoteMedia {
     this.close();
     const first = this.#link === null;
     const wasHeld = this.#held;
-    this.#heldByUs = heldByUs;
     this.#held = heldByUs || (!first && isHeldByFarEnd(link, wanted));
     if (this.#held) {
       this.#link ??= link;

@@ -65,6 +65,10 @@ export class SignIn {
     } catch (error) {
       if (signal.aborted) throw new GrtcError(CONNECTION_ERROR, 'The sign-in was given up.');
       if (error instanceof GrtcError) throw error;
+      // A browser hides the replies of a gateway that does not allow the page: all that can be told is that it is there.
+      if (await isReachable(this.#platform, gateway, signal)) {
+        return `The gateway ${gateway} answers, but not to this page: its [http] allowed-origins must have where the page comes from.`;
+      }
       return `The gateway ${gateway} cannot be reached (${describe(error)}).`;
     } finally {
       signal.removeEventListener('abort', giveUp);

@@ -41,7 +41,7 @@ export interface StreamStats {
 }
 
 export type GatewayMessage =
-  | { kind: 'bye' }
+  | { kind: 'bye'; peer: string | null }
   | { kind: 'invite'; peer: string; attached: unknown }
   | { kind: 'talk' | 'hold'; peer: string }
   | { kind: 'info'; data: InfoData }
@@ -55,7 +55,7 @@ export type GatewayMessage =
 
 /** `peer` is the reply's Pragma header. */
 export function readMessage(body: string, peer: string | null): GatewayMessage {
-  if (body.startsWith('BYE')) return { kind: 'bye' };
+  if (body.startsWith('BYE')) return { kind: 'bye', peer };
   if (body.startsWith('INVITE')) return readInvite(body, peer);
   if (body.startsWith('EVENT-TALK')) return { kind: 'talk', peer: peer ?? '' };
   if (body.startsWith('EVENT-HOLD')) return { kind: 'hold', peer: peer ?? '' };
@@ -97,7 +97,7 @@ function readRoapMessage(body: string, peer: string | null): GatewayMessage {
     case 'ERROR':
       return { kind: 'error', error: message };
     case 'SHUTDOWN':
-      return { kind: 'bye' };
+      return { kind: 'bye', peer };
     case 'OK':
       return { kind: 'ok' };
   }

@@ -58,6 +58,10 @@ export class FakePlatform implements Platform {
     return () => void this.#networkListeners.delete(callback);
   }
 
+  get networkListeners(): number {
+    return this.#networkListeners.size;
+  }
+
   /** For tests: the device has got another network. */
   changeNetwork(): void {
     for (const callback of this.#networkListeners) callback();
