@@ -139,7 +139,7 @@ void Call::prompt(std::string body) {
   const bool rings =
       machine_.state() == call::State::New || (kind_ == Kind::SipToPage && machine_.state() == call::State::Offered);
   if (rings)
-    tellPage(std::move(body));
+    tellPage(std::move(body), PageQueue::Kind::Chatter);
   else
     prompts_.ask(std::move(body));
 }

@@ -125,6 +125,10 @@ void Call::swapIn(TimePoint now, std::unique_ptr<NextFarEnd> next) {
   const auto former = std::exchange(sipCall_, next->call);
   sipEstablished_ = true;
   sipAsked_ = sipOfferWaits_ = false;
+  leaveFormer(now);                        // of a transfer a moment ago
+  if (std::exchange(referring_, false)) {  // what was asked of the former one is not told any more
+    tellPage(progressMessage("transfer-failed", 481, "The other side is another one now"), PageQueue::Kind::Chatter);
+  }
   log(LogLevel::Info, "the far end is another one now");
   if (next->referrer) {
     static_cast<void>(shared_.agent.notifyRefer(now, next->referrer->call, next->referrer->refer, 200));
@@ -132,6 +136,7 @@ void Call::swapIn(TimePoint now, std::unique_ptr<NextFarEnd> next) {
   } else if (former) {
     static_cast<void>(shared_.agent.hangUp(now, *former));
   }
+  sendWaitingInfos(now);
 }
 
 // The far end has hung up while the next one is being called for it: the call waits for that one.

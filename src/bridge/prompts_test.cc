@@ -174,6 +174,23 @@ TEST_F(PromptsTest, TalkAnswersWhatRingsAtOnce) {
   }
 }
 
+TEST_F(PromptsTest, EventsWithoutEndWhileItRingsLeaveRoomForTheCallsEnd) {
+  Page& callee = signedIn("1001");
+  Phone& caller = phone("2001");
+  callee.stopPolling();
+  caller.call("1001");
+  run(500ms);
+  for (int i = 0; i < 300; ++i) notify(caller, "talk");
+  caller.hangUp();
+  run(500ms);
+  callee.polls = true;
+  callee.poll();
+  run(60s);
+  EXPECT_TRUE(callee.list().starts_with("OFFER "));
+  EXPECT_EQ(callee.count("BYE"), 1u);
+  EXPECT_GT(callee.count("EVENT-TALK"), 0u);
+}
+
 TEST_F(PromptsTest, AnEventAtTheEndOfACallIsNotTold) {
   begin();
   pageOffers(Direction::Inactive);
