@@ -18,6 +18,7 @@ export interface AccountOptions {
   readonly transport: () => Transport;
   readonly events: ClientEvents;
   readonly log: Logger;
+  readonly handlePhase: (phase: Phase) => void;
   /** The sign-in that carried the call is over, and so is the call. */
   readonly endEverything: () => void;
 }
@@ -52,13 +53,14 @@ export class Account {
     const { log, events, endEverything } = this.#options;
     const transport = this.#options.transport();
     const attempt = (this.#attempt += 1);
-    this.#phase = 'signingIn';
+    this.#go('signingIn');
     endEverything();
+    if (attempt !== this.#attempt) return; // the page has heard of a call's end, and signs in itself
     try {
       await transport.signIn(identity);
     } catch (error) {
       if (attempt !== this.#attempt) return;
-      this.#phase = 'signedOut';
+      this.#go('signedOut');
       this.#settleWaiters(error);
       const failure = describeFailure(error);
       log.error(`Sign-in failed: ${failure.message}`);
@@ -66,7 +68,7 @@ export class Account {
       return;
     }
     if (attempt !== this.#attempt) return;
-    this.#phase = 'signedIn';
+    this.#go('signedIn');
     log.notice(`Signed in as ${identity.id}.`);
     transport.startReceiving();
     this.#settleWaiters(null);
@@ -77,7 +79,7 @@ export class Account {
   async signOut(): Promise<void> {
     if (!this.isConnected) throw new GrtcError(INVALID_STATE_ERROR, 'The client is not connected.');
     const attempt = (this.#attempt += 1);
-    this.#phase = 'signedOut';
+    this.#go('signedOut');
     this.#settleWaiters(notSignedIn());
     const signedOut = this.#options.transport().signOut(); // implies BYE
     this.#options.endEverything();
@@ -96,7 +98,7 @@ export class Account {
   handleSignedOut(reason: string, refusal: Refusal | null): void {
     const { log, events, endEverything } = this.#options;
     const attempt = (this.#attempt += 1);
-    this.#phase = 'signedOut';
+    this.#go('signedOut');
     this.#settleWaiters(notSignedIn());
     log.notice(reason);
     endEverything();
@@ -105,15 +107,20 @@ export class Account {
   }
 
   handleRecovering(): void {
-    this.#phase = 'recovering';
+    this.#go('recovering');
   }
 
   handleRecovered(resumed: boolean): void {
-    this.#phase = 'signedIn';
+    this.#go('signedIn');
     this.#settleWaiters(null);
     const message = resumed ? 'The session goes on.' : 'Signed in again, with a new session.';
     this.#options.log.notice(message);
     this.#options.events.onReconnect.fire({ message, resumed });
+  }
+
+  #go(phase: Phase): void {
+    this.#phase = phase;
+    this.#options.handlePhase(phase);
   }
 
   #settleWaiters(error: unknown): void {

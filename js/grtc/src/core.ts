@@ -72,6 +72,7 @@ export class ClientCore {
   #latestSession: SessionHandle | null = null;
   #lastSessionId = 0;
   #nextCall = new AbortController(); // aborted when a new call begins: a late BYE must not end that one
+  #unwatchNetwork: (() => void) | null = null;
   #failure: { details: FailureDetails; at: number } | null = null; // what the gateway complained about last
 
   constructor(options: CoreOptions) {
@@ -82,6 +83,7 @@ export class ClientCore {
       transport: () => this.#transport,
       events,
       log,
+      handlePhase: (phase) => this.#watchNetwork(phase !== 'signedOut'),
       endEverything: () => this.#endEverything(),
     });
     this.#transport = new Transport(platform, {
@@ -99,7 +101,6 @@ export class ClientCore {
         handleRecovered: (resumed) => this.#handleRecovered(resumed),
       },
     });
-    platform.onNetworkChange(() => this.#handleNetworkChange());
   }
 
   get platform(): Platform {
@@ -125,8 +126,17 @@ export class ClientCore {
 
   // ---- The connection to the gateway
 
+  /** Only while there is something to repair: the browser keeps whoever listens. */
+  #watchNetwork(watch: boolean): void {
+    if (watch) {
+      this.#unwatchNetwork ??= this.platform.onNetworkChange(() => this.#handleNetworkChange());
+    } else {
+      this.#unwatchNetwork?.();
+      this.#unwatchNetwork = null;
+    }
+  }
+
   #handleNetworkChange(): void {
-    if (this.account.phase === 'signedOut') return;
     this.log.notice('The network has changed.');
     this.#transport.handleNetworkChange();
     if (this.#active?.isOrphan === false) this.#active.call.handleNetworkChange();

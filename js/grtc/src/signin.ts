@@ -53,17 +53,20 @@ export class SignIn {
     const attempt = new AbortController();
     const giveUp = (): void => attempt.abort();
     signal.addEventListener('abort', giveUp);
+    const asked = this.#ask(gateway, identity, resume, attempt.signal);
     try {
-      const asked = this.#ask(gateway, identity, resume, attempt.signal);
       const reply = hasOthers ? await Promise.race([asked, this.#isAbsent(gateway, asked, signal)]) : await asked;
-      if (signal.aborted) throw new GrtcError(CONNECTION_ERROR, 'The sign-in was given up.');
+      if (signal.aborted) throw new Error('The sign-in was given up.');
       if (reply === 'absent') {
-        void this.#abandon(gateway, identity, asked, attempt);
+        void this.#abandon(gateway, identity, asked, attempt, resume);
         return `The gateway ${gateway} does not answer.`;
       }
       return readReply(gateway, identity, reply, hasOthers);
     } catch (error) {
-      if (signal.aborted) throw new GrtcError(CONNECTION_ERROR, 'The sign-in was given up.');
+      if (signal.aborted) {
+        void this.#abandon(gateway, identity, asked, attempt, resume); // the answer may have come in this moment
+        throw new GrtcError(CONNECTION_ERROR, 'The sign-in was given up.');
+      }
       if (error instanceof GrtcError) throw error;
       // A browser hides the replies of a gateway that does not allow the page: all that can be told is that it is there.
       if (await isReachable(this.#platform, gateway, signal)) {
@@ -113,11 +116,13 @@ export class SignIn {
     identity: Identity,
     asked: Promise<HttpReply>,
     attempt: AbortController,
+    resume: string | null,
   ): Promise<void> {
     const timer = setTimeout(() => attempt.abort(), kLateReplyMax);
     try {
       const login = readReply(gateway, identity, await asked, true);
-      if (typeof login !== 'string') await this.signOut(login);
+      // A session that went on is still wanted.
+      if (typeof login !== 'string' && login.token !== resume) await this.signOut(login);
     } catch {
       // It came to nothing, which is what we want.
     } finally {
