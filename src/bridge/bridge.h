@@ -62,6 +62,7 @@ struct Config {
   Duration sipOptionsInterval{0};  // OPTIONS to the server; 0: none
   bool sipFollowRedirects = true;  // of 3xx, by way of the same server
   Duration registerExpires = std::chrono::seconds(300);
+  bool passwordsChecked = false;  // a DN whose REGISTER was taken without a challenge is refused: nobody has checked it
   std::chrono::seconds sessionExpires{1800}, minSe{90};  // session timers (RFC 4028); 0: none are asked for
   std::string attachedDataHeader = "X-Attached-Data";    // of INVITE and its 200: see attached_data.h
 

@@ -128,6 +128,7 @@ void Sessions::handle(TimePoint now, SignIn&& request) {
   session.credentials = {request.id, password};
   session.registration = *registration;
   byRegistration_[*registration] = &session;
+  ++byUser_[session.user].waiting;
 }
 
 // A page that has lost its network, its WebSocket or itself (a reload) goes on where it was.
@@ -165,15 +166,28 @@ void Sessions::handle(TimePoint now, const sip::RegistrationSucceeded& event) {
   if (found == byRegistration_.end()) return;
   Session& session = *found->second;
   if (session.signedIn) return;
+  if (config_.passwordsChecked && !event.challenged) return refuseUnchecked(now, session);
   // The registrar now has our binding for this DN from the new registration: the old one must not take it away.
   if (Session* other = findUser(session.user)) {
     const bool later = other->number > session.number;
     end(now, later ? session : *other, Binding::Leave, kCloseNoSession, "The DN has signed in elsewhere");
     if (later) return;
   }
-  byUser_[session.user] = &session;
+  Dn& dn = byUser_[session.user];
+  dn.signedIn = &session;
+  --dn.waiting;
+  for (const auto ended : std::exchange(dn.ended, {})) static_cast<void>(agent_.forget(ended));
   session.lastSeen = now;
   welcome(session);
+}
+
+// The SIP server trusts our address, or everybody: then any password would do.
+void Sessions::refuseUnchecked(TimePoint now, Session& session) {
+  ++counters_.signInsRefused;
+  const std::string text = "The SIP server did not ask for the password of " + session.user + ", so nobody checked it";
+  dependencies_.log.write(LogLevel::Warning, "session=" + session.ssid.substr(0, 8), text + ": [auth] policy");
+  if (session.signInRequest) reply(*std::exchange(session.signInRequest, {}), 403, text);
+  end(now, session, Binding::Remove);
 }
 
 void Sessions::handle(TimePoint now, const sip::RegistrationFailed& event) {
@@ -184,8 +198,6 @@ void Sessions::handle(TimePoint now, const sip::RegistrationFailed& event) {
   const std::string text = signInRefusal(session.user, event.status, event.reason);
   dependencies_.log.write(LogLevel::Warning, "session=" + session.ssid.substr(0, 8), text);
   if (session.signInRequest) reply(*std::exchange(session.signInRequest, {}), httpStatus(event.status), text);
-  byRegistration_.erase(found);
-  session.registration.reset();
   end(now, session, Binding::Leave);
 }
 
@@ -301,21 +313,32 @@ void Sessions::end(TimePoint now, Session& session, Binding binding, CloseCode c
   session.queue.finish(code, reason);
   if (session.signInRequest)
     reply(*session.signInRequest, 503, "The sign-in came to nothing: another one took its place, or the gateway stops");
-  if (session.registration) {
-    byRegistration_.erase(*session.registration);
-    if (binding == Binding::Remove) {
-      static_cast<void>(agent_.unregister(now, *session.registration));
-    } else {
-      static_cast<void>(agent_.forget(*session.registration));
-    }
-  }
-  if (const auto user = byUser_.find(session.user); user != byUser_.end() && user->second == &session)
-    byUser_.erase(user);
+  if (session.registration) leaveBinding(now, session, binding);
   for (const RequestId request : session.requests) byRequest_.erase(request);
   deadlines_.remove(&session);
   const auto found = bySsid_.find(session.ssid);
   ended_.push_back(std::move(found->second));
   bySsid_.erase(found);
+}
+
+// A registration that has failed is unknown to the agent: forgetting it does nothing.
+void Sessions::leaveBinding(TimePoint now, Session& session, Binding binding) {
+  const auto found = byUser_.find(session.user);
+  Dn& dn = found->second;
+  byRegistration_.erase(*session.registration);
+  if (session.signedIn) {
+    dn.signedIn = nullptr;
+  } else {
+    --dn.waiting;
+  }
+  if (binding == Binding::Remove && dn.signedIn == nullptr) {
+    dn.ended.push_back(*session.registration);
+  } else {
+    static_cast<void>(agent_.forget(*session.registration));
+  }
+  if (dn.signedIn != nullptr || dn.waiting > 0) return;
+  for (const auto ended : dn.ended) static_cast<void>(agent_.unregister(now, ended));
+  byUser_.erase(found);
 }
 
 void Sessions::signOutAll(TimePoint now) {
@@ -331,7 +354,7 @@ Session* Sessions::find(std::string_view ssid) {
 
 Session* Sessions::findUser(std::string_view user) {
   const auto found = byUser_.find(std::string(user));
-  return found == byUser_.end() ? nullptr : found->second;
+  return found == byUser_.end() ? nullptr : found->second.signedIn;
 }
 
 std::unique_ptr<Session> Sessions::takeEnded() {

@@ -8,6 +8,9 @@
 // A second sign-in of a DN is decided by the SIP server like the first: when its REGISTER succeeds it takes the DN
 // over, and the session before is ended with its call. One whose REGISTER fails changes nothing. Of two that wait for
 // the server's decision the later one wins, whichever is decided first.
+//
+// All sessions of a DN are one binding at the registrar: they have the same Contact. So a session that ends takes the
+// binding back only if no other one is signed in, and waits with that while the server decides on another one.
 #pragma once
 #include <deque>
 #include <memory>
@@ -109,9 +112,18 @@ class Sessions {
   enum class Binding : std::uint8_t { Remove, Leave };  // at the registrar
   void end(TimePoint now, Session&, Binding, CloseCode = kCloseNoSession,
            const std::string& reason = "The session has ended: sign in again");
+  void refuseUnchecked(TimePoint now, Session&);
+  void leaveBinding(TimePoint now, Session&, Binding);
   void schedule(Session&);
   void track(RequestId, Session&);
   Session* untrack(RequestId);
+
+  // What there is of one DN.
+  struct Dn {
+    Session* signedIn = nullptr;
+    std::size_t waiting = 0;                 // sessions that the SIP server has not decided on
+    std::vector<sip::RegistrationId> ended;  // of sessions that have gone; to be removed when no session is left
+  };
 
   const Config& config_;
   const Dependencies& dependencies_;
@@ -119,7 +131,7 @@ class Sessions {
   Counters& counters_;
   std::deque<PageReply> replies_;
   std::unordered_map<std::string, std::unique_ptr<Session>> bySsid_;
-  std::unordered_map<std::string, Session*> byUser_;
+  std::unordered_map<std::string, Dn> byUser_;
   std::unordered_map<sip::RegistrationId, Session*> byRegistration_;
   std::unordered_map<RequestId, Session*> byRequest_;
   Deadlines<Session*> deadlines_;

@@ -269,6 +269,7 @@ bridge::Config Gateway::Impl::bridgeConfig() const {
   config.sipContactHost = hostOf(sip.publicAddress.value_or(sip.address));
   config.sipContactPort = sip.tls() ? sip_->tlsAddress().port : addresses_.sip.port;
   config.registerExpires = sip.registerExpires;
+  config.passwordsChecked = configuration_.auth.policy == AuthPolicy::Password;
   config.sessionExpires = sip.sessionExpires;
   config.minSe = sip.minSe;
   config.attachedDataHeader = sip.attachedDataHeader;

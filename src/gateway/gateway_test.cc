@@ -146,6 +146,30 @@ TEST_F(GatewayFixture, APageSignsInWaitsAndSignsOut) {
   EXPECT_THAT(ask("GET", "/metrics"), HasSubstr("\ncrosspoint_sign_ins_total 4\n"));
 }
 
+TEST_F(GatewayFixture, AMessageOfASessionThatIsNotHereIsNotTakenAndOnlyWhoCountsHearsOfIt) {
+  start();
+  const std::string message = "/message?from=S00nobodyofthatnameatall&to=1021";
+  EXPECT_THAT(ask("POST", message, "BYE"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(ask("POST", message + "&n=1", "BYE"), StartsWith("HTTP/1.1 404"));
+}
+
+TEST_F(GatewayFixture, APasswordThatTheSipServerDoesNotAskForSignsNobodyIn) {
+  FakeRegistrar registrar;
+  configuration.sip.server = registrar.uri();
+  configuration.auth.policy = AuthPolicy::Password;
+  start();
+  std::string removal;
+  std::thread server([&] {
+    registrar.serve("200 OK");
+    removal = registrar.serve("200 OK");
+  });
+  const auto reply = ask("POST", "/sign_in", "1020:anything");
+  server.join();
+  EXPECT_THAT(reply, StartsWith("HTTP/1.1 403"));
+  EXPECT_THAT(reply, HasSubstr("did not ask for the password of 1020"));
+  EXPECT_THAT(removal, testing::ContainsRegex("[Ee]xpires[:=] ?0\r\n"));
+}
+
 TEST_F(GatewayFixture, ARefusedRegistrationReachesThePageWithItsReason) {
   FakeRegistrar registrar;
   configuration.sip.server = registrar.uri();

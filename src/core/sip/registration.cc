@@ -91,6 +91,7 @@ void Registration::handleResponse(TimePoint now, ClientTransactionId id, const R
   if (response.status < 200) return requests_.handleProvisional(now, *entry, entry->deadline);
   if ((response.status == 401 || response.status == 407) &&
       requests_.retryWithCredentials(now, *entry, response, sequence_.cseq)) {
+    challenged_ = true;
     return;
   }
   requests_.forget(id);
@@ -122,7 +123,7 @@ void Registration::handleSuccess(TimePoint now, const Response& response) {
     environment_.serviceRoutes[user_] = {id_, response.serviceRoutes};
   }
   const seconds expires = granted(response);
-  if (first || lost_) environment_.emit(RegistrationSucceeded{id_, expires});
+  if (first || lost_) environment_.emit(RegistrationSucceeded{id_, expires, challenged_});
   lost_ = false;
   // Before it runs out by a tenth, at least by one failed attempt; spread, so that thousands do not come together.
   const Duration margin = std::min<Duration>(expires / 2, std::max<Duration>(expires / 10, kRefreshMarginMin));

@@ -66,6 +66,7 @@ class Registration {
   State state_ = State::Registering;
   bool unregisterWanted_ = false;  // while a REGISTER is on its way
   bool lost_ = false;
+  bool challenged_ = false;   // ever
   int intervalRefusals_ = 0;  // 423 in a row
   Duration retryDelay_;
   std::optional<TimePoint> dueAt_;  // the next REGISTER

@@ -46,7 +46,9 @@ TEST(Registration, SaysWhoAndWhereWeAre) {
   EXPECT_EQ(sent.request.expires, 600u);
   EXPECT_EQ(sent.request.userAgent, "Crosspoint");
   t.grant(sent, 300);
-  EXPECT_EQ(t.event<RegistrationSucceeded>().expires, seconds(300));
+  const auto succeeded = t.event<RegistrationSucceeded>();
+  EXPECT_EQ(succeeded.expires, seconds(300));
+  EXPECT_FALSE(succeeded.challenged) << "nobody has asked for the password";
 }
 
 TEST(Registration, AnswersAChallengeWithTheNextCSeqAndKeepsAnsweringIt) {
@@ -59,7 +61,7 @@ TEST(Registration, AnswersAChallengeWithTheNextCSeqAndKeepsAnsweringIt) {
   ASSERT_EQ(second.request.authorizations.size(), 1u);
   EXPECT_EQ(test::parameterOf(second.request.authorizations[0], "username"), "\"auth1020\"");
   t.grant(second, 600);
-  t.event<RegistrationSucceeded>();
+  EXPECT_TRUE(t.event<RegistrationSucceeded>().challenged);
   t.runFor(seconds(600));
   const auto refresh = t.request(Method::Register);
   ASSERT_EQ(refresh.request.authorizations.size(), 1u);

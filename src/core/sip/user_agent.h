@@ -130,6 +130,7 @@ struct ServerReachable {
 struct RegistrationSucceeded {  // the first time, and again after RegistrationLost; a plain refresh is silent
   RegistrationId id{};
   std::chrono::seconds expires{};
+  bool challenged = false;  // the server has asked for the password; without that it has not looked at it
 };
 struct RegistrationFailed {  // the first REGISTER was refused or not answered (408, 503); the id is dead
   RegistrationId id{};
