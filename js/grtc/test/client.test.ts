@@ -1,10 +1,13 @@
 // Signing in and out, polling, local media and settings, against the fake gateway in virtual time.
 
+import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FakeElement } from '../src/platform/fake/media.js';
 import { Fixture, pass, settle, thrown } from './fixture.js';
 
 const kSignIn = 'POST /sign_in?features=ack,progress,provisional,websocket';
+
+const kErrorTable = new URL('../../../docs/errors.md', import.meta.url);
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -132,6 +135,16 @@ describe('Several gateways', () => {
     t.gateway.signIn = () => ({ status: 403, text: 'Forbidden' });
     await t.signIn();
     expect(t.events).toEqual([['onFailed', { message: 'Forbidden', status: 403 }]]);
+    expect(t.gateway.requests).toHaveLength(1);
+  });
+
+  it('nor is one whose place another sign-in of the DN has taken: it would be signed in at both', async () => {
+    const t = new Fixture(kTwo);
+    const [, text = ''] = /^\| E13 \|.*\| 503 \| (.*?) \|$/m.exec(readFileSync(kErrorTable, 'utf8')) ?? [];
+    t.gateway.signIn = () => ({ status: 503, text });
+    await t.signIn();
+    expect(text).toContain('another');
+    expect(t.events).toEqual([['onFailed', { message: text, status: 503 }]]);
     expect(t.gateway.requests).toHaveLength(1);
   });
 

@@ -250,6 +250,38 @@ describe('A gateway that has forgotten us', () => {
     expect(thrown(() => t.client.disconnect())).toBe('INVALID_STATE_ERROR');
   });
 
+  it('where another sign-in of the DN is quicker asks there again, and nowhere else', async () => {
+    const t = new Fixture(kBoth);
+    t.gateway.features = kFeatures;
+    await t.signIn();
+    t.gateway.signIn = () => ({ status: 503, text: 'The sign-in came to nothing: another one took its place, or ...' });
+    const urls: string[] = [];
+    vi.spyOn(t.platform, 'request').mockImplementation((request) => {
+      if (request.url.includes('/sign_in')) urls.push(new URL(request.url).origin);
+      return t.gateway.handle(request);
+    });
+    t.gateway.failPolls = [0, 404];
+    t.gateway.endPoll(200);
+    await pass(200 + 3000);
+    t.gateway.signIn = null;
+    await pass(3000);
+    expect(urls).toEqual([kOne, kOne]);
+    expect(t.last('onReconnect')).toMatchObject({ resumed: false });
+  });
+
+  it('is not signed out by an attempt that went on with the session, and was given up in that moment', async () => {
+    const t = await forgotten((fixture) => {
+      fixture.gateway.signIn = () => null;
+      return Promise.resolve();
+    });
+    t.gateway.answerSignIns(200, `id=S1\nfeatures=${kFeatures}\ntaken=0`);
+    t.gateway.signIn = () => ({ status: 200, text: `id=S1\nfeatures=${kFeatures}\ntaken=0` });
+    t.platform.changeNetwork();
+    await settle();
+    expect(t.last('onReconnect')).toMatchObject({ resumed: true });
+    expect(t.gateway.requestsFor('sign_out')).toEqual([]);
+  });
+
   it('that is not ready yet is asked again, after pauses that grow', async () => {
     const t = await forgotten((fixture) => {
       fixture.gateway.signIn = () => ({ status: 503, text: 'starting' });
