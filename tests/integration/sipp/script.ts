@@ -68,9 +68,10 @@ export class Script {
       captures.push(this.capture('remote', 'To'), this.capture('target', 'Contact', 'sips?:[^&gt;]*'));
       captures.push(this.capture('rseq', 'RSeq', '[0-9]+', false));
     }
-    if (status >= 300 && this.lastSent === 'INVITE') captures.push(this.capture('remote', 'To'));
+    const failed = status >= 300 && (this.lastSent === 'INVITE' || (this.lastSent === 'CANCEL' && status === 487));
+    if (failed) captures.push(this.capture('remote', 'To'));
     this.steps.push(`<recv response="${status}"><action>${captures.join('')}${this.checks(expected)}</action></recv>`);
-    if (status >= 300 && this.lastSent === 'INVITE') this.acknowledgeFailure();
+    if (failed) this.acknowledgeFailure();
     return this;
   }
 

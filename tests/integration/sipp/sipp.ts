@@ -115,8 +115,9 @@ const kQuiet = { 'options-interval': 0 };
 const registrar = (): Script => callee().receive('REGISTER').reply(200, { headers: ['Expires: 3600'] });
 /** Is the port of 127.0.0.1 bound (UDP) or listened on (TCP)? */
 function listens(transport: 'udp' | 'tcp', port: number): boolean {
-  const address = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')} `;
-  return read(`/proc/net/${transport}`).split('\n').some((line) => line.includes(address) && (transport === 'udp' || / 0A /.test(line)));
+  const address = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const sockets = read(`/proc/net/${transport}`).split('\n').map((line) => line.trim().split(/ +/)); // number, local, remote, state
+  return sockets.some(([, local, , state]) => local === address && (transport === 'udp' || state === '0A'));
 }
 
 const read = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');

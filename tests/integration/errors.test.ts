@@ -1,0 +1,495 @@
+// docs/errors.md, row by row, as a page of ours hears it in a browser: what onFailed, onGatewayError and onPeerClosing carry. sipp is the
+// SIP server and whoever is behind it. Some rows a client in the field goes through as well, which is told ROAP's error type alone.
+//
+// Only in virtual time (src/bridge, src/gateway): E12, E14, E41 and E62 take thousands of pages and calls, E74 and the session timer of
+// E73 minutes; E78 takes two offers of a page at once, which no client makes.
+import { createSocket } from 'node:dgram';
+import { request } from 'node:http';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { callee, caller, type Script } from './sipp/script';
+import { kAnswer, kOffer, phoneSdp } from './sipp/sdp';
+import { Bench, type Far } from './sipp/sipp';
+import { TestBrowser } from './support/browser';
+import type { ClientKind } from './support/contenders';
+import { Gateway } from './support/gateway';
+import { MuteServer } from './support/mute_server';
+import { freePorts } from './support/ports';
+import { WebParty, type PartyOptions } from './support/web_party';
+import { WebServer } from './support/web_server';
+import { changeable, hears, hearsInCall, hearsTheEnd, kCodecsGone, mangle, type Told } from './support/told';
+import { until } from './support/wait';
+
+const kNoAnswer = 5; // s
+const kSipWaits = 45_000; // ms; for what ends with timer B or F (RFC 3261: 32 s)
+
+let web: WebServer;
+let browser: TestBrowser;
+let bench: Bench; // sipp is its SIP server
+let silent: { server: MuteServer; gateway: Gateway; sign: Promise<Told>; call: Promise<Told> }; // its SIP server never answers
+let page: WebParty; // at the bench, anonymous
+
+beforeAll(async () => {
+  [web, browser] = await Promise.all([WebServer.start(), TestBrowser.start({ tone: 600 })]);
+  silent = await startSilent();
+  bench = await Bench.start({ configuration: { sip: { 'no-answer': kNoAnswer } } });
+  page = await at(bench.gateway);
+});
+afterEach(() => page?.evaluate('void (events.length = 0, window.mangle = undefined)'));
+afterAll(async () => {
+  await browser?.stop();
+  await bench?.stop();
+  await silent?.gateway.program.stop('SIGKILL');
+  silent?.server.stop();
+  await web?.stop();
+});
+
+const opened = (gateway: Gateway, configuration: Told = {}, client: ClientKind = 'grtc'): Promise<WebParty> =>
+  WebParty.open(browser, web, gateway, { configuration, client });
+
+async function at(gateway: Gateway, options: PartyOptions = {}): Promise<WebParty> {
+  const party = await WebParty.start(browser, web, gateway, options);
+  await changeable(party);
+  return party;
+}
+
+/** A page with a DN at the bench. */
+async function registered(dn: string): Promise<WebParty> {
+  const registrar = await bench.far(callee().receive('REGISTER').reply(200, { headers: ['Expires: 3600'] }));
+  const party = await at(bench.gateway, { dn });
+  await registrar.done();
+  return party;
+}
+
+async function startSilent(): Promise<typeof silent> {
+  const server = await MuteServer.start();
+  const gateway = await Gateway.start({ sip: { server: `sip:127.0.0.1:${server.port};transport=udp`, 'options-interval': 0 } });
+  const [anyone, dn] = [await at(gateway), await opened(gateway)];
+  await dn.evaluate("client.register('1001')");
+  await anyone.call('2001');
+  const [sign, call] = [dn.waitFor('onFailed', kSipWaits), anyone.waitFor('onGatewayError', kSipWaits)];
+  for (const later of [sign, call]) later.catch(() => undefined); // its test tells
+  return { server, gateway, sign, call };
+}
+
+describe('a sign-in that fails', () => {
+  async function fails(gateway: Gateway, script: string, configuration: Told = {}, client: ClientKind = 'grtc'): Promise<Told> {
+    const party = await opened(gateway, configuration, client);
+    await party.evaluate(script);
+    const told = await party.waitFor('onFailed');
+    await party.page.close();
+    return told;
+  }
+  const kE1 = 'The id to sign in with is missing, too long, or has characters that are not printable';
+  const challenge = { headers: ['WWW-Authenticate: Digest realm="far", nonce="n1", algorithm=MD5'] };
+  const password = { sip_username: '1001', sip_password: 'wrong' };
+
+  it.each([
+    ['E1, too long', `client.register('1'.repeat(129))`, {}, 400, kE1],
+    ['E1, not printable', `client.register('10\\u000101')`, {}, 400, kE1],
+    ['E1, its password', `client.register('1001')`, { sip_username: '1001', sip_password: 'x'.repeat(257) }, 400, kE1],
+  ])('%s', async (_row, script, configuration, status, message) => {
+    expect(await fails(bench.gateway, script, configuration)).toEqual({ message, status });
+  });
+
+  it('E2', async () => {
+    expect(await fails(bench.gateway, `client.register('10%zz')`, {}, 'field-new')).toEqual({ message: expect.stringMatching(/^400/) });
+  });
+
+  it.each([
+    ['E5, without a password', 401, 403, 'did not accept the password of 1001 (401 Unauthorized)', {}],
+    ['E5, the password is wrong', 401, 403, 'did not accept the password of 1001 (401 Unauthorized)', password],
+    ['E5, 407', 407, 403, 'did not accept the password of 1001 (407 Proxy Authentication Required)', {}],
+    ['E6', 403, 403, 'does not let 1001 sign in (403 Forbidden)', {}],
+    ['E7', 404, 404, 'does not know 1001 (404 Not Found)', {}],
+    ['E9', 503, 503, 'is overloaded or cannot be reached, so 1001 is not signed in (503 Service Unavailable)', {}],
+    ['E10', 500, 502, 'refused to register 1001 (500 Server Internal Error)', {}],
+  ])('%s', async (_row, sipStatus, status, words, configuration) => {
+    const reason = /\(\d+ (.*)\)$/.exec(words)![1]!;
+    const script = callee().receive('REGISTER').reply(sipStatus, { reason, ...(sipStatus === 401 ? challenge : {}) });
+    if (sipStatus === 401) script.receive('REGISTER', { Authorization: '1001' }).reply(401, { reason, ...challenge });
+    const far = await bench.far(script);
+    expect(await fails(bench.gateway, `client.register('1001')`, configuration)).toEqual({ message: `The SIP server ${words}`, status, sipStatus });
+    await far.done();
+  });
+
+  it('E6 to clients in the field', async () => {
+    for (const client of ['field-old', 'field-new'] as const) {
+      const far = await bench.far(callee().receive('REGISTER').reply(403, { reason: 'Forbidden' }));
+      expect((await fails(bench.gateway, `client.register('1001')`, {}, client))['message']).toMatch(/^403/);
+      await far.done();
+    }
+  });
+
+  it('E3, E4: who must say who it is', async () => {
+    const gateway = await Gateway.start({ auth: { policy: 'password', anonymous: false }, 'sip-server': { password: 'secret' } });
+    expect(await fails(gateway, 'client.connect()')).toEqual({ message: 'signing in without a DN is not allowed here', status: 403 });
+    expect(await fails(gateway, `client.register('1001')`)).toEqual({ message: 'a DN signs in with a password here', status: 403 });
+    await gateway.stop();
+  });
+
+  it('E15: another sign-in of the DN has taken its place', async () => {
+    const gateway = await Gateway.start();
+    const taken = await at(gateway, { dn: '1001' });
+    const other = await at(gateway, { dn: '1001' });
+    expect(await taken.waitFor('onDisconnect')).toEqual({ message: 'The gateway has ended the session.' });
+    await Promise.all([taken.page.close(), other.stop()]);
+    await gateway.stop();
+  });
+
+  it('E16, E17: a page from elsewhere, another name of the gateway', async () => {
+    const gateway = await Gateway.start({ http: { 'allowed-origins': ['https://example.com'] } });
+    expect(await fails(gateway, 'client.connect()')).toEqual({ message: expect.stringMatching(/answers, but not to this page/) });
+    const asked = (headers: Record<string, string>): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const sent = request(`${gateway.url}/sign_in`, { method: 'POST', headers }, (reply) => {
+          reply.setEncoding('utf8').once('data', (text: string) => resolve(`${reply.statusCode} ${text.trim()}`));
+        });
+        sent.on('error', reject).end('1001:undefined');
+      });
+    expect(await asked({ Origin: web.url('') })).toBe('403 pages from there may not sign in here: see [http] allowed-origins');
+    expect(await asked({ Host: 'gateway.example.com' })).toBe(
+      '421 this gateway is for this machine: use localhost or its address; [http] behind-proxy says that a proxy passes requests on',
+    );
+    await gateway.stop();
+  });
+
+  it('E11, E32, E40: a SIP server that is known not to be there, and no RTP port', async () => {
+    const [port, rtp] = [await freePorts(1), await freePorts(2)];
+    const gateway = await Gateway.start({
+      sip: { server: `sip:127.0.0.1:${port};transport=tcp`, 'options-interval': 1 },
+      media: { 'rtp-port-min': rtp, 'rtp-port-max': rtp + 1 },
+    });
+    await until('the gateway misses its server', async () => (await gateway.metric('sip_server_unreachable')) === 1);
+    expect(await fails(gateway, `client.register('1001')`)).toEqual({
+      message: 'The SIP server cannot be reached at present: try again later',
+      status: 503,
+    });
+    const anyone = await at(gateway);
+    await anyone.call('2001');
+    await hears(anyone, 'FAILED', 503, expect.stringMatching(/^The SIP server is overloaded or cannot be reached/));
+    const taken = createSocket('udp4');
+    await new Promise<void>((resolve) => taken.bind(rtp, '127.0.0.1', resolve));
+    await anyone.call('2001');
+    await hears(anyone, 'FAILED', 503, 'The gateway has no RTP port left');
+    taken.close();
+    await anyone.stop();
+    await gateway.stop();
+  });
+});
+
+describe('a call that the page makes', () => {
+  it.each(['null', 'x'.repeat(129)])('E20: to %s', async (to) => {
+    await page.call(to);
+    await hears(page, 'NOMATCH', 404, 'There is nobody of that name to call');
+  });
+
+  const q850 = (cause: number): string[] => [`Reason: Q.850;cause=${cause}`];
+  const refusals: [string, number, string, string, string, string[]?][] = [
+    ['E21', 404, 'Not Found', 'REFUSED', 'There is nobody of that name to call'],
+    ['E22', 486, 'Busy Here', 'REFUSED', 'The called party is busy'],
+    ['E22, by its cause', 480, 'Temporarily Unavailable', 'REFUSED', 'The called party is busy', q850(17)],
+    ['E23', 603, 'Decline', 'REFUSED', 'The called party declined the call'],
+    ['E24', 480, 'Temporarily Unavailable', 'REFUSED', 'The called party is not available at present'],
+    ['E25', 480, 'Temporarily Unavailable', 'TIMEOUT', 'The called party did not answer', q850(19)],
+    ['E25, cause 18', 480, 'Temporarily Unavailable', 'TIMEOUT', "The called party's phone does not respond", q850(18)],
+    ['E27', 408, 'Request Timeout', 'TIMEOUT', 'The called party did not answer'],
+    ['E29', 403, 'Forbidden', 'REFUSED', 'The SIP server does not allow this call'],
+    ['E30, 401', 401, 'Unauthorized', 'REFUSED', 'The SIP server did not accept the name or the password for this call'],
+    ['E30, 407', 407, 'Proxy Authentication Required', 'REFUSED', 'The SIP server did not accept the name or the password for this call'],
+    ['E31, 488', 488, 'Not Acceptable Here', 'FAILED', "The called party's phone and this page have no codec in common"],
+    ['E31, 606', 606, 'Not Acceptable', 'FAILED', "The called party's phone and this page have no codec in common"],
+    ['E32', 503, 'Service Unavailable', 'FAILED', 'The SIP server is overloaded or cannot be reached'],
+    ['E33', 503, 'Service Unavailable', 'FAILED', 'The lines to the called party are congested', q850(34)],
+    ['E34', 500, 'Server Internal Error', 'FAILED', 'The SIP server failed'],
+    ['E35', 302, 'Moved Temporarily', 'REFUSED', 'The call was redirected to where it cannot go', ['Contact: <mailto:nobody@example.com>']],
+    ['E36', 486, 'In a meeting', 'REFUSED', 'The called party is busy: In a meeting'],
+  ];
+  const refusing = (status: number, reason: string, headers: string[] = []): Script =>
+    callee().receive('INVITE').reply(status, { reason, headers }).receive('ACK');
+
+  it.each(refusals)('%s: %i %s is %s', async (_row, status, phrase, type, sentence, headers) => {
+    const far = await bench.far(refusing(status, phrase, headers));
+    await page.call('2001');
+    await hears(page, type, status, sentence);
+    await far.done();
+  });
+
+  it.each(['field-old', 'field-new'] as const)('E21, E25, E32 to a client in the field (%s)', async (client) => {
+    const party = await WebParty.start(browser, web, bench.gateway, { client });
+    for (const [, status, phrase, type, , headers] of refusals.filter(([row]) => ['E21', 'E25', 'E32'].includes(row))) {
+      const far = await bench.far(refusing(status, phrase, headers));
+      await party.call('2001');
+      expect(await party.waitFor('onGatewayError')).toEqual({ error: type });
+      await party.waitFor('onPeerClosing');
+      await far.done();
+    }
+    await party.stop();
+  });
+
+  it('E26', async () => {
+    const ringing = callee().receive('INVITE').reply(180).receive('CANCEL').reply(200).reply(487, { to: 'INVITE' }).receive('ACK');
+    const far = await bench.far(ringing);
+    await page.call('2001');
+    await hears(page, 'TIMEOUT', 408, 'Nobody answered');
+    await far.done();
+  });
+
+  it.each([
+    ['E31, no codec in its answer', phoneSdp({ payload: 9, codec: 'G722/8000' }), 488, 'The two sides have no codec in common'],
+    ['E39', 'hello\n', 500, expect.stringMatching(/^The SIP answer cannot be read: ./)],
+  ])('%s', async (_row, sdp, status, sentence) => {
+    const far = await bench.far(callee().receive('INVITE').reply(200, { sdp }).receive('ACK').receive('BYE').reply(200));
+    await page.call('2001');
+    await hears(page, 'FAILED', status, sentence);
+    await far.done();
+  });
+
+  it('E37', async () => {
+    await mangle(page, "window.mangle = (text) => text.replaceAll(/a=fingerprint:[^\\\\]*\\\\r\\\\n/g, '')");
+    await page.call('2001');
+    await hears(page, 'FAILED', 400, expect.stringMatching(/^The offer cannot be used: ./));
+  });
+
+  it('E38', async () => {
+    await mangle(page, kCodecsGone);
+    await page.call('2001');
+    await hears(page, 'FAILED', 488, 'No codec in the offer is one that this gateway passes on (Opus, PCMU, PCMA, VP8)');
+  });
+});
+
+describe('a call that comes in', () => {
+  let dn: WebParty;
+  beforeAll(async () => void (dn = await registered('1001')));
+  afterEach(async () => {
+    await mangle(dn, 'window.mangle = undefined');
+    await dn.forgetEvents();
+  });
+  afterAll(() => dn?.page.close());
+
+  /** A call to the page, which gets this status in the end. */
+  const calls = (status: number, offer = kOffer): Promise<Far> => bench.far(caller('1001').invite({ sdp: offer }).expect(180).expect(status));
+  const noCall = async (): Promise<void> => expect((await dn.events()).map(({ name }) => name)).not.toContain('onIncomingCall');
+
+  it('E50: nobody of that number', async () => {
+    await (await bench.far(caller('1099').invite({ sdp: kOffer }).expect(404))).done();
+  });
+
+  it.each([
+    ['E57', phoneSdp({ payload: 9, codec: 'G722/8000' }), 488],
+    ['E58', 'hello\n', 400],
+  ])('%s: the page hears nothing', async (_row, sdp, status) => {
+    await (await bench.far(caller('1001').invite({ sdp }).expect(status))).done();
+    await noCall();
+  });
+
+  it('E52, E51: the page rejects; it is in a call', async () => {
+    const far = await calls(603);
+    await dn.waitFor('onIncomingCall');
+    await dn.reject();
+    await far.done();
+    const called = await bench.far(callee().receive('INVITE').reply(200, { sdp: kAnswer }).receive('ACK').receive('BYE').reply(200));
+    await dn.call('2001');
+    await dn.waitUntilEstablished();
+    await (await bench.elsewhere(caller('1001').invite({ sdp: kOffer }).expect(486))).done();
+    await dn.hangUp();
+    await called.done();
+    await noCall();
+  });
+
+  it.each([
+    ['REFUSED', 603, 'Declined by the page'],
+    ['TIMEOUT', 480, 'The page did not answer'],
+    ['NOMATCH', 480, 'The page did not answer'],
+    ['FAILED', 488, 'The page could not use the offer'],
+  ])('E53, %s', async (type, status, sentence) => {
+    const far = await calls(status);
+    await dn.waitFor('onIncomingCall');
+    await mangle(dn, `window.mangle = (text) => text.replace(/BYE$/, 'RSMP {"messageType":"ERROR","errorType":"${type}","seq":1}')`);
+    await dn.reject();
+    expect(await dn.waitFor('onGatewayError')).toMatchObject({ error: 'REFUSED', sipStatus: status, reason: sentence });
+    await far.done();
+  });
+
+  it('E54', async () => {
+    const far = await calls(480);
+    await dn.waitFor('onIncomingCall');
+    await hears(dn, 'TIMEOUT', 408, 'Nobody answered');
+    await far.done();
+  });
+
+  it('E56: the page calls somebody else', async () => {
+    const ringing = await bench.elsewhere(caller('1001').invite({ sdp: kOffer }).expect(180).expect(486));
+    await dn.waitFor('onIncomingCall');
+    await mangle(dn, `window.mangle = (text) => text.replace(/^BYE$/, '').replace(/\\n\\nBYE$/, '\\n\\nnothing')`);
+    await dn.reject(); // which the gateway does not hear
+    expect(await dn.waitFor('onGatewayError')).toMatchObject({ sipStatus: 400 }); // E83
+    const called = await bench.far(callee().receive('INVITE').reply(404, { reason: 'Not Found' }).receive('ACK'));
+    await dn.call('2001');
+    await ringing.done();
+    await called.done();
+  });
+
+  it.each([
+    ['E59', kCodecsGone, 488, 'The two sides have no codec in common'],
+    ['E60', `window.mangle = (text) => text.replaceAll('a=ice-ufrag', 'a=x')`, 500, expect.stringMatching(/^The page's answer cannot be used: ./)],
+  ])('%s', async (_row, script, status, sentence) => {
+    const far = await bench.far(caller('1001').invite({ sdp: kOffer }).maybe(180).expect(status));
+    await mangle(dn, script);
+    await dn.waitFor('onIncomingCall');
+    await dn.accept();
+    await hears(dn, 'FAILED', status, sentence);
+    await far.done();
+  });
+
+  it('E61: the caller gives up', async () => {
+    const far = await bench.far(caller('1001').invite({ sdp: kOffer }).expect(180).cancel().expect(200).expect(487));
+    await dn.waitFor('onIncomingCall');
+    await hearsTheEnd(dn);
+    await far.done();
+  });
+
+  it('E55: the page signs out', async () => {
+    const ringing = await bench.elsewhere(caller('1001').invite({ sdp: kOffer }).expect(180).expect(480));
+    await dn.waitFor('onIncomingCall');
+    const registrar = await bench.far(callee().receive('REGISTER', { Expires: '0' }).reply(200));
+    await dn.evaluate('client.disconnect()');
+    await ringing.done();
+    await registrar.done();
+  });
+});
+
+describe('during a call', () => {
+  const answered = (): Script => callee().receive('INVITE').reply(200, { sdp: kAnswer }).receive('ACK');
+  const hungUp = (script: Script): Script => script.receive('BYE').reply(200);
+  async function talks(script: Script, party = page): Promise<Far> {
+    const far = await bench.far(script);
+    await party.call('2001');
+    await party.waitUntilEstablished();
+    return far;
+  }
+
+  it('E70: the far end hangs up', async () => {
+    const far = await talks(answered().receive('INFO').reply(200).request('BYE').expect(200));
+    await page.evaluate("session.sendInfo({ a: 'now' })");
+    await hearsTheEnd(page);
+    await far.done();
+  });
+
+  it.each([
+    ['E71, by its cause', 'Q.850;cause=38;text="trunk down"', undefined, 'The call broke off: trunk down'],
+    ['E71, by its status', 'SIP;cause=503;text="restarting"', 503, 'The call broke off: restarting'],
+  ])('%s', async (_row, reason, status, sentence) => {
+    const far = await talks(answered().receive('INFO').reply(200).request('BYE', { headers: [`Reason: ${reason}`] }).expect(200));
+    await page.evaluate("session.sendInfo({ a: 'now' })");
+    await hears(page, 'FAILED', status, sentence);
+    await far.done();
+  });
+
+  it.each([
+    ['E72', 481, 'Call/Transaction Does Not Exist', 'The other side knows nothing of the call any more'],
+    ['E73', 408, 'Request Timeout', 'The other side does not answer any more'],
+  ])('%s', async (_row, status, reason, sentence) => {
+    const far = await talks(hungUp(answered().receive('INVITE').reply(status, { reason }).receive('ACK')));
+    await page.hold();
+    await hears(page, 'FAILED', status, sentence);
+    await far.done();
+  });
+
+  it('E75: the page signs out', async () => {
+    const leaving = await at(bench.gateway);
+    const far = await talks(answered().receive('BYE', { Reason: 'Q.850;cause=27' }).reply(200), leaving);
+    await leaving.stop();
+    await far.done();
+  });
+
+  it('E77, E83: an offer without a common codec, a body that is no message', async () => {
+    const far = await talks(hungUp(answered()));
+    await mangle(page, kCodecsGone);
+    await page.hold();
+    await hearsInCall(page, 'FAILED', 488, 'The offer has no codec that the other side speaks; the call goes on as it was');
+    await mangle(page, `window.mangle = (text) => text.replace(/INFO-MAP .*/s, 'RSMP {')`);
+    await page.evaluate("session.sendInfo({ a: '1' })");
+    await hearsInCall(page, 'FAILED', 400, expect.stringMatching(/./));
+    await mangle(page, 'window.mangle = undefined');
+    await page.hangUp();
+    await far.done();
+  });
+
+  it('E79: the far end refuses data', async () => {
+    const far = await talks(hungUp(answered().receive('INFO').reply(415, { reason: 'Unsupported Media Type' })));
+    await page.evaluate("session.sendInfo({ a: '1' })");
+    await hearsInCall(page, 'FAILED', 415, 'The other side did not take the data');
+    await page.hangUp();
+    await far.done();
+  });
+
+  it('E80: more data than may wait', async () => {
+    const far = await bench.far(callee().receive('INVITE').reply(180).receive('CANCEL').reply(200).reply(487, { to: 'INVITE' }).receive('ACK'));
+    await page.call('2001');
+    await page.waitFor('onProgress');
+    await page.page.evaluate(`void Array.from({ length: 17 }, (_, n) => session.sendInfo({ n: String(n) }))`);
+    expect(await page.waitFor('onGatewayError')).toMatchObject({
+      error: 'FAILED',
+      sipStatus: 503,
+      reason: 'The data was not sent: too much of it waits for the answer',
+    });
+    await page.hangUp();
+    await far.done();
+  });
+
+  it('E81: a transfer by the page is refused', async () => {
+    const far = await talks(hungUp(answered().receive('REFER').reply(603, { reason: 'Decline' })));
+    await page.evaluate("session.transferCall('2002')");
+    const told = await until('the transfer has failed', async () => {
+      const transfer = await page.waitFor('onTransfer');
+      return transfer['state'] === 'transfer-failed' ? transfer : undefined;
+    });
+    expect(told).toMatchObject({ sipStatus: 603, reason: expect.stringMatching(/./) });
+    expect(await page.established()).toBe(true);
+    await page.hangUp();
+    await far.done();
+  });
+
+  it('E82, E76: a transfer by the far end fails after it has hung up; the gateway stops', async () => {
+    const far = await bench.fars({
+      '2001': answered()
+        .request('REFER', { headers: ['Refer-To: <sip:2002@127.0.0.1>'] })
+        .expect(202)
+        .receive('NOTIFY')
+        .reply(200)
+        .request('BYE')
+        .expect(200),
+      '2002': callee().receive('INVITE').reply(180).pause(500).reply(486, { reason: 'Busy Here' }).receive('ACK'),
+      '2003': answered().receive('BYE', { Reason: 'SIP;cause=503' }).reply(200),
+    });
+    await page.call('2001');
+    await hears(page, 'REFUSED', 486, 'The transfer failed: The called party is busy');
+    await far['2002']!.done();
+    await page.call('2003');
+    await page.waitUntilEstablished();
+    bench.gateway.program.signal('SIGTERM');
+    await hearsTheEnd(page);
+    await far['2003']!.done();
+  });
+});
+
+describe('a SIP server that never answers', () => {
+  it('E28: the INVITE', async () => {
+    expect(await silent.call).toMatchObject({ error: 'FAILED', sipStatus: 408, reason: 'The SIP server did not answer' });
+  });
+
+  it('E8: the REGISTER', async () => {
+    const message = 'The SIP server did not answer the registration of 1001 (408 Request Timeout)';
+    expect(await silent.sign).toEqual({ message, status: 504, sipStatus: 408 });
+  });
+
+  it('E13: the gateway stops before it does', async () => {
+    const party = await opened(silent.gateway);
+    const asked = silent.server.asked;
+    await party.evaluate("client.register('1002')");
+    await until('the REGISTER is under way', () => silent.server.asked > asked);
+    silent.gateway.program.signal('SIGTERM');
+    const message = 'The sign-in came to nothing: another one took its place, or the gateway stops';
+    expect(await party.waitFor('onFailed')).toEqual({ message, status: 503 });
+  });
+});
