@@ -302,8 +302,10 @@ void Page::renew() {
   const auto ssrcBefore = ssrcReceived_;
   const auto sequenceBefore = sequenceReceived_;
   openMedia(true);
-  ssrcReceived_ = ssrcBefore;  // the gateway's stream goes on
-  sequenceReceived_ = sequenceBefore;
+  if (!missed_) {  // the gateway's stream goes on; without the BYE that the page missed it is another call's
+    ssrcReceived_ = ssrcBefore;
+    sequenceReceived_ = sequenceBefore;
+  }
   seq_ = 0;
   sendOffer(direction_);
   drain();
