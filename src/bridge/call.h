@@ -167,7 +167,8 @@ class Call {
   void refuseToSip(TimePoint now, int sipStatus);
   void endPage(const call::Reason&);
   void endSip(TimePoint now, const call::Reason&);
-  void handleSipOffer(TimePoint now, const std::optional<std::string>& sdp);
+  void handleSipOffer(TimePoint now, const sip::OfferReceived& offer);
+  void rejectSipOffer(TimePoint now, int sipStatus);
   void handleSipMedia(TimePoint now, const std::optional<std::string>& sdp, bool final);
   void handleSipOfferSettled(TimePoint now, const std::optional<std::string>& sdp);
   void drainPeer(TimePoint now);
@@ -189,11 +190,12 @@ class Call {
   std::unique_ptr<SipLeg> sipLeg_;
   MediaPath media_;
   std::optional<sip::CallId> sipCall_;
-  bool sipEstablished_ = false;  // answered: later offers are re-INVITEs
-  bool sipAsked_ = false;        // a re-INVITE without SDP waits for its answer, which is our offer
-  bool sipOfferWaits_ = false;   // an earlier offer of ours is still open there
-  bool pageKnows_;               // it made the call, or was told of it
-  bool answered_ = false;        // once
+  bool sipEstablished_ = false;       // answered: later offers are re-INVITEs
+  bool sipAsked_ = false;             // a re-INVITE without SDP waits for its answer, which is our offer
+  bool sipOfferWaits_ = false;        // an earlier offer of ours is still open there
+  std::uint32_t sipOfferBranch_ = 0;  // the dialog that its last offer came in
+  bool pageKnows_;                    // it made the call, or was told of it
+  bool answered_ = false;             // once
   bool ended_ = false;
   std::optional<TimePoint> mediaLostAt_;
   PagePrompts prompts_;

@@ -67,7 +67,7 @@ void Call::handlePresent(TimePoint now, const sip::Event& event) {
   } else if (const auto* confirmed = std::get_if<sip::Confirmed>(&event)) {
     if (confirmed->sdp) handleSipMedia(now, confirmed->sdp, true);
   } else if (const auto* offer = std::get_if<sip::OfferReceived>(&event)) {
-    handleSipOffer(now, offer->sdp);
+    handleSipOffer(now, *offer);
   } else if (std::holds_alternative<sip::OfferWithdrawn>(event)) {
     sipAsked_ = false;
     sipLeg_->undoOffer();
@@ -146,19 +146,21 @@ void Call::handleRefreshed(TimePoint now, const std::string& sdp) {
   log(LogLevel::Warning, "the answer to a session refresh cannot be used: what was agreed before stands");
 }
 
-void Call::handleSipOffer(TimePoint now, const std::optional<std::string>& sdp) {
+void Call::handleSipOffer(TimePoint now, const sip::OfferReceived& offer) {
   sipOfferWaits_ = false;
-  if (!sdp) {  // RFC 3261 §14.2: we are to make the offer
+  sipOfferBranch_ = offer.branch;
+  if (offer.early) media_.followBranch(now, offer.branch);
+  if (!offer.sdp) {  // RFC 3261 §14.2: we are to make the offer
     sipAsked_ = true;
     machine_.handleOfferRequest(now, sipSide());
     return;
   }
-  const auto media = sipLeg_->read(true, *sdp);
+  const auto media = sipLeg_->read(true, *offer.sdp);
   if (media) {
     machine_.handleOffer(now, sipSide(), *media);
   } else {
     ++shared_.counters.badMessages;
-    static_cast<void>(shared_.agent.rejectOffer(now, *sipCall_, 400));
+    rejectSipOffer(now, 400);
   }
 }
 
@@ -231,7 +233,7 @@ void Call::offerToSip(TimePoint now, const call::Media& media) {
   auto sdp = sipLeg_->write(media, true);
   if (!sdp) {
     ++shared_.counters.limitsReached;
-    if (std::exchange(sipAsked_, false)) static_cast<void>(shared_.agent.rejectOffer(now, *sipCall_, 500));
+    if (std::exchange(sipAsked_, false)) rejectSipOffer(now, 500);
     if (machine_.state() == call::State::Active)
       machine_.handleOfferFailed(now, sipSide());
     else
@@ -243,7 +245,8 @@ void Call::offerToSip(TimePoint now, const call::Media& media) {
     static_cast<void>(shared_.agent.accept(now, *sipCall_, std::move(*sdp), attachedHeaders()));
     sendWaitingInfos(now);
   } else if (std::exchange(sipAsked_, false)) {
-    if (!shared_.agent.answerOffer(now, *sipCall_, std::move(*sdp))) machine_.handleOfferFailed(now, sipSide());
+    if (!shared_.agent.answerOffer(now, *sipCall_, std::move(*sdp), sipOfferBranch_))
+      machine_.handleOfferFailed(now, sipSide());
   } else if (sipEstablished_) {
     const auto sent = shared_.agent.reInvite(now, *sipCall_, std::move(*sdp));
     if (sent) return;
@@ -279,7 +282,7 @@ void Call::answerToSip(TimePoint now, const call::Media& media) {
     if (first)
       machine_.end({call::Cause::Limit, 503, "The gateway has no RTP port left"});
     else
-      static_cast<void>(shared_.agent.rejectOffer(now, *sipCall_, 500));
+      rejectSipOffer(now, 500);
     return;
   }
   if (first) {
@@ -287,13 +290,17 @@ void Call::answerToSip(TimePoint now, const call::Media& media) {
     static_cast<void>(shared_.agent.accept(now, *sipCall_, std::move(*sdp), attachedHeaders()));
     sendWaitingInfos(now);
   } else {
-    static_cast<void>(shared_.agent.answerOffer(now, *sipCall_, std::move(*sdp)));
+    static_cast<void>(shared_.agent.answerOffer(now, *sipCall_, std::move(*sdp), sipOfferBranch_));
   }
+}
+
+void Call::rejectSipOffer(TimePoint now, int sipStatus) {
+  static_cast<void>(shared_.agent.rejectOffer(now, *sipCall_, sipStatus, sipOfferBranch_));
 }
 
 void Call::refuseToSip(TimePoint now, int sipStatus) {
   if (!std::exchange(sipAsked_, false)) sipLeg_->undoOffer();
-  if (sipCall_) static_cast<void>(shared_.agent.rejectOffer(now, *sipCall_, sipStatus));
+  if (sipCall_) rejectSipOffer(now, sipStatus);
 }
 
 void Call::endSip(TimePoint now, const call::Reason& reason) {
