@@ -83,6 +83,20 @@ TEST_F(PageSocketTest, ANumberThatWasTakenIsConfirmedAgainAndDroppedOnWhateverWa
   EXPECT_EQ(give(bad(ssid, 2)).size(), 2U) << "a new one counts";
 }
 
+TEST_F(PageSocketTest, MessageZeroIsConfirmedForEverAndNeverTaken) {
+  const auto ssid = signIn();
+  const auto socket = next();
+  give(SocketOpen{.socket = socket, .ssid = ssid});
+  for (std::uint64_t n = 1; n <= 100; ++n) {
+    const auto replies = give(SocketMessage{.socket = socket, .number = 0, .body = n % 2 == 0 ? "" : "nonsense"});
+    ASSERT_EQ(replies.size(), 1U);
+    EXPECT_EQ(replies[0].taken, 0U);
+    EXPECT_EQ(replies[0].form, Form::Frame);
+    give(SocketMessage{.socket = socket, .number = n, .body = "nonsense"});
+  }
+  EXPECT_EQ(bridge().counters().badMessages, 100U) << "the numbered ones, each once";
+}
+
 TEST_F(PageSocketTest, ASocketTakesOverFromAPollAndAPollFromASocket) {
   const auto ssid = signIn();
   const auto poll = next(), socket = next(), other = next();
