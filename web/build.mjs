@@ -16,7 +16,7 @@ if (!existsSync(join(grtc, 'grtc.js'))) {
 rmSync(target, { recursive: true, force: true });
 mkdirSync(target, { recursive: true });
 cpSync(join(here, 'static'), target, { recursive: true });
-for (const file of ['grtc.js', 'grtc.js.map', 'grtc.min.js', 'grtc.mjs', 'THIRD-PARTY.txt']) {
+for (const file of ['grtc.js', 'grtc.js.map', 'grtc.min.js', 'grtc.mjs']) {
   cpSync(join(grtc, file), join(target, file));
 }
 await build({

@@ -1,7 +1,7 @@
 // Builds dist/, or the folder of the first argument: grtc.js for a plain <script> tag (global `Grtc`), grtc.mjs as a
 // module, and the types.
 import { execFileSync } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,7 @@ import { build } from 'esbuild';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = resolve(process.argv[2] ?? join(here, 'dist'));
-const banner = { js: '/* Grtc, the JavaScript API of Crosspoint. Apache-2.0. Contains webrtc-adapter (BSD-3-Clause). */' };
+const banner = { js: '/* Grtc, the JavaScript API of Crosspoint. Apache-2.0. */' };
 const common = {
   entryPoints: [join(here, 'src/index.ts')],
   bundle: true,
@@ -29,14 +29,6 @@ await build({ ...script, outfile: join(dist, 'grtc.js') });
 await build({ ...script, minify: true, outfile: join(dist, 'grtc.min.js') });
 await build({ ...common, format: 'esm', outfile: join(dist, 'grtc.mjs') });
 
-// The bundles contain these; their licences ask that their text goes along.
 const require = createRequire(import.meta.url);
-const licences = ['webrtc-adapter/LICENSE.md', 'sdp/LICENSE'].map((path) => {
-  const [name, file] = path.split('/');
-  const folder = dirname(require.resolve(`${name}/package.json`));
-  return `${name}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
-});
-writeFileSync(join(dist, 'THIRD-PARTY.txt'), licences.join('\n---\n\n'));
-
 const compiler = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc');
 execFileSync(process.execPath, [compiler, '-p', join(here, 'tsconfig.types.json'), '--outDir', join(dist, 'types')], { stdio: 'inherit' });

@@ -20,7 +20,7 @@ export interface ConnectionListener {
   handleConnectionError(status: string): void;
   /** The gateway could not be reached, this many times in a row, or says that it stops. */
   handleUnreachable(times: number): void;
-  /** The gateway has no such session. `forgotten`: it was out of reach before, so that this may not be on purpose. */
+  /** The gateway has no such session. `forgotten`: it knows nothing of it, so that this may not be on purpose. */
   handleGone(forgotten: boolean): void;
 }
 
@@ -39,6 +39,9 @@ const kSocketProof = 60_000;
 const kSignedOut = 1000;
 const kStopping = 1001;
 const kNoSession = 4404;
+const kElsewhere = 4410;
+/** A login this old has worked, unless it is of no use at all. */
+const kNewMax = 3000;
 
 export class Connection {
   readonly login: Login;
@@ -51,6 +54,8 @@ export class Connection {
   #socketTimer: ReturnType<typeof setTimeout> | undefined;
   #socketPause = kSocketPauseMin;
   #unreachable = 0;
+  #worked = false;
+  readonly #madeAt = Date.now();
 
   constructor(platform: Platform, login: Login, options: ConnectionOptions, listener: ConnectionListener) {
     this.#platform = platform;
@@ -60,11 +65,12 @@ export class Connection {
     this.#outbox = new Outbox(platform, login, options.log, () => this.#socket);
     this.#poller = new Poller(platform, login, options, {
       handleReply: ({ text, header }) => {
+        this.#worked = true;
         this.#proveReachable();
         this.#take(numberOf(header(kSequenceHeader)), header('Pragma'), text);
       },
       handleFailure: (status, unreachable) => this.#handleFailure(status, unreachable),
-      handleGone: () => this.#handleGone(true),
+      handleGone: (unknown) => this.#handleGone(unknown),
     });
   }
 
@@ -99,6 +105,7 @@ export class Connection {
       {
         handleOpen: () => {
           openedAt = Date.now();
+          this.#worked = true;
           log.debug('The WebSocket is open.');
           this.#poller.stop();
         },
@@ -116,7 +123,7 @@ export class Connection {
   #handleSocketClosed(code: number, openedAt: number): void {
     this.#options.log.debug(`The WebSocket ended with code ${code}.`);
     this.#socket = null;
-    if (code === kSignedOut || code === kNoSession) {
+    if (code === kSignedOut || code === kNoSession || code === kElsewhere) {
       this.stop();
       this.#handleGone(code === kNoSession);
       return;
@@ -137,8 +144,12 @@ export class Connection {
     if (times > 0 && this.#poller.isRunning) this.#listener.handleUnreachable(times);
   }
 
-  #handleGone(mayBeForgotten: boolean): void {
-    const forgotten = mayBeForgotten && this.login.troubled;
+  /**
+   * A gateway that knows nothing of a session that has worked was started anew, or a load balancer has brought us to another
+   * one. If it has never worked, signing in again is of no use: it would go on for ever.
+   */
+  #handleGone(unknown: boolean): void {
+    const forgotten = unknown && (this.login.troubled || this.#worked || Date.now() - this.#madeAt > kNewMax);
     this.stop();
     this.#listener.handleGone(forgotten);
   }

@@ -20,8 +20,8 @@ export interface PollerListener {
   handleReply(reply: HttpReply): void;
   /** It will be tried again in 3 s, unless the listener stops it. `unreachable`: no reply came at all. */
   handleFailure(status: string, unreachable: boolean): void;
-  /** The gateway says that there is no such session. Stops. */
-  handleGone(): void;
+  /** The gateway says that there is no such session; `unknown`: and knows nothing of one. Stops. */
+  handleGone(unknown: boolean): void;
 }
 
 export const kRetryDelay = 3000;
@@ -89,7 +89,7 @@ export class Poller {
     if (stopped.aborted) return 0;
     if (isGone(reply.status, this.#login)) {
       this.stop();
-      this.#listener.handleGone();
+      this.#listener.handleGone(reply.status === 404);
       return 0;
     }
     if (reply.status !== 200) {
@@ -113,7 +113,10 @@ export class Poller {
   }
 }
 
-/** Any success but 200 means "you are out" (signalling, section 2); with our own gateway that is 404. */
+/**
+ * Any success but 200 means "you are out" (signalling, section 2); with our own gateway that is 410 if it was on purpose, and 404 if
+ * it knows nothing of us.
+ */
 function isGone(status: number, login: Login): boolean {
-  return (status > 200 && status < 300) || (status === 404 && login.features.has('resume'));
+  return (status > 200 && status < 300) || ((status === 404 || status === 410) && login.features.has('resume'));
 }

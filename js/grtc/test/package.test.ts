@@ -23,14 +23,13 @@ describe('The package', () => {
   }, kBuildTime);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('holds the bundles, their maps, the types, the licences and the manual, and nothing else', () => {
+  it('holds the bundles, their maps, the types and the manual, and nothing else', () => {
     const options = { cwd: folder, encoding: 'utf8' } as const;
     const text = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], options);
     const [{ files }] = JSON.parse(text) as [{ files: { path: string }[] }];
     const paths = files.map(({ path }) => path).filter((path) => !path.startsWith('dist/types/'));
     expect(paths.sort()).toEqual([
       'README.md',
-      'dist/THIRD-PARTY.txt',
       'dist/grtc.js',
       'dist/grtc.js.map',
       'dist/grtc.min.js',
@@ -59,6 +58,12 @@ describe('The package', () => {
     expect(Object.keys(page['Grtc'] as object)).toEqual(expect.arrayContaining(kNames));
     expect(page['cGrtc']).toBe(page['Grtc']);
     expect(page).not.toHaveProperty('$');
+  });
+
+  it('is small: what it brings to a page is its own', () => {
+    const text = readFileSync(join(folder, 'dist/grtc.min.js'), 'utf8');
+    expect(text.length).toBeLessThan(64 * 1024);
+    expect(text).not.toContain('adapter');
   });
 
   it('as a module has the same names, also where there is no page', () => {

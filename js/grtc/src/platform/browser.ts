@@ -1,7 +1,7 @@
-// The real browser. webrtc-adapter evens out what browsers still do differently.
+// The real browser. What grtc uses of it, the browsers of the last years do alike; they need no shims.
 
-import adapter from 'webrtc-adapter';
 import { LOG_LEVEL_ERROR, LOG_LEVEL_INFO, LOG_LEVEL_NOTICE, type LogLevel } from '../log.js';
+import { detectBrowser } from './detect.js';
 import type { HttpReply, HttpRequest, Platform, Socket, SocketHandlers } from './platform.js';
 
 /** Clients say this although bodies are raw text: a request of this type needs no CORS preflight. */
@@ -72,15 +72,17 @@ function log(level: LogLevel, line: string): void {
   else console.debug(text);
 }
 
+const kBrowser = detectBrowser(typeof navigator === 'undefined' ? undefined : navigator);
+
 export const browserPlatform: Platform = {
   isWebrtcSupported: () =>
     typeof RTCPeerConnection === 'function' && typeof navigator.mediaDevices?.getUserMedia === 'function',
-  browserName: () => adapter.browserDetails.browser,
-  browserVersion: () => String(adapter.browserDetails.version ?? ''),
+  browserName: () => kBrowser.name,
+  browserVersion: () => kBrowser.version,
   request,
   openSocket,
   onNetworkChange,
-  takesProvisionalAnswers: adapter.browserDetails.browser !== 'firefox',
+  takesProvisionalAnswers: kBrowser.name !== 'firefox',
   createPeerConnection: (configuration) => new RTCPeerConnection(configuration),
   getUserMedia: (constraints) => navigator.mediaDevices.getUserMedia(constraints),
   createStream: (tracks) => new MediaStream(tracks),
