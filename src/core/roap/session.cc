@@ -247,16 +247,25 @@ void Session::sendError(const Message& about, ErrorType error, std::uint16_t sip
   outputs_.push_back(Send{std::move(message)});
 }
 
-bool Session::seenBefore(const Message& message) const {
-  const Seen key{message.type, message.offererSessionId, message.seq.value_or(0), message.tiebreaker.value_or(0)};
-  const auto count = std::min(seenCount_, kSeenMax);
-  return std::find(seen_.begin(), seen_.begin() + static_cast<std::ptrdiff_t>(count), key) !=
-         seen_.begin() + static_cast<std::ptrdiff_t>(count);
+Session::Seen Session::keyOf(const Message& message) {
+  return {message.type, message.offererSessionId, message.seq.value_or(0), message.tiebreaker.value_or(0)};
+}
+
+// What is still being posted again stays in mind, however long that goes on and whatever else comes in between.
+bool Session::seenBefore(const Message& message) {
+  const auto end = seen_.begin() + static_cast<std::ptrdiff_t>(seenCount_);
+  const auto found = std::find(seen_.begin(), end, keyOf(message));
+  if (found == end) return false;
+  std::rotate(found, found + 1, end);
+  return true;
 }
 
 void Session::remember(const Message& message) {
-  seen_[seenCount_++ % kSeenMax] = {message.type, message.offererSessionId, message.seq.value_or(0),
-                                    message.tiebreaker.value_or(0)};
+  if (seenCount_ == kSeenMax)
+    std::ranges::rotate(seen_, seen_.begin() + 1);
+  else
+    ++seenCount_;
+  seen_[seenCount_ - 1] = keyOf(message);
 }
 
 }  // namespace crosspoint::roap

@@ -134,7 +134,7 @@ class Session {
     bool operator==(const Seen&) const = default;
   };
   static constexpr std::size_t kSeenMax =
-      16;  // the oldest makes room; a page posts one call's few messages again, not hundreds
+      16;  // what has not come again for longest makes room; a page posts one call's few messages again, not hundreds
 
   Handling handleOffer(TimePoint now, const Message& message);
   Handling handleAnswer(TimePoint now, const Message& message);
@@ -145,7 +145,8 @@ class Session {
   // Both have offered. Whether the page's OFFER is to be dealt with; if not, it has been answered with ERROR.
   bool yieldTo(TimePoint now, const Message& theirs);
   bool concernsOpen(const Message& message) const;
-  bool seenBefore(const Message& message) const;
+  static Seen keyOf(const Message& message);
+  bool seenBefore(const Message& message);
   void remember(const Message& message);
   void enter(TimePoint now, State state);
   void sendError(const Message& about, ErrorType error, std::uint16_t sipStatus, std::string reason);
@@ -158,7 +159,7 @@ class Session {
   bool offerWanted_ = false;
   std::optional<Message> open_;  // the OFFER of `state_`, without its content
   std::optional<TimePoint> deadline_;
-  std::array<Seen, kSeenMax> seen_{};
+  std::array<Seen, kSeenMax> seen_{};  // the latest one last
   std::size_t seenCount_ = 0;
   std::deque<Output> outputs_;
   Counters counters_;

@@ -326,6 +326,18 @@ TEST(Session, TheNextCallStartsAgainAtOneUnderANewId) {
   EXPECT_EQ(offer.offererSessionId, SessionId::number(2));
 }
 
+// A proxy that loses the replies to one POST: the page repeats that one every 3 s, and goes on with its others.
+TEST(Session, AnOfferThatIsRepeatedForMinutesIsNeverTakenForANewOne) {
+  SessionFixture t;
+  const Message first = t.offer(1, 77);
+  t.settle(first);
+  for (std::uint32_t seq = 2; seq <= 100; ++seq) {
+    t.settle(t.offer(seq, 1000 + seq));
+    EXPECT_EQ(t.post(first), Handling::Duplicate) << seq;
+    EXPECT_TRUE(t.nothing());
+  }
+}
+
 TEST(Session, WhatIsSeenIsBounded) {
   SessionFixture t;
   for (std::uint32_t seq = 1; seq <= 1000; ++seq) t.settle(t.offer(seq, seq + 1));
