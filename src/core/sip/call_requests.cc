@@ -11,13 +11,18 @@ namespace {
 
 constexpr int kByeRepeatsMax = 2;
 
+// What the far end may do in an early dialog of a call of ours.
+bool isTakenEarly(Method method) {
+  return method == Method::Update || method == Method::Info || method == Method::Notify || method == Method::Options;
+}
+
 }  // namespace
 
 void Call::handleRequest(TimePoint now, RequestReceived received) {
   const Request& request = received.request;
   Branch* dialog = branch(request.from.tag);
-  const bool updated = request.method == Method::Update && state_ == State::Inviting;  // in an early dialog
-  const bool ours = dialog != nullptr && (dialog->lost || updated || (confirmed_ && dialog == &confirmed()));
+  const bool early = state_ == State::Inviting && isTakenEarly(request.method);
+  const bool ours = dialog != nullptr && (dialog->lost || early || (confirmed_ && dialog == &confirmed()));
   // After the call's end the subscription of a REFER may live on (RFC 5057 §5.2).
   const bool ofRefer =
       sentRefer_ && request.method == Method::Notify && namesEqual(eventName(request.event), kReferEvent);

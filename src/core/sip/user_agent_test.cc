@@ -167,6 +167,24 @@ TEST(UserAgent, NotifyReachesACallThatStillRings) {
   EXPECT_EQ(t.event<NotifyReceived>().event, "talk");
 }
 
+// RFC 3261 §12.2.2: an early dialog is a dialog; 481 would tell the far end that it has gone.
+TEST(UserAgent, InfoAndOptionsReachOurCallWhileItRings) {
+  CallFixture t;
+  const auto invite = t.startCall();
+  t.respond(invite, 180, "far");
+  for (const Method method : {Method::Info, Method::Options}) {
+    t.receive(t.inDialog(method));
+    EXPECT_EQ(t.response().response.status, 200);
+  }
+  EXPECT_EQ(t.count<InfoReceived>(), 1u);
+  for (const Method method : {Method::Invite, Method::Bye, Method::Refer}) {  // not in this dialog, not yet
+    t.receive(t.inDialog(method));
+    EXPECT_EQ(t.response().response.status, 481);
+  }
+  t.respond(invite, 200, "far", "answer");
+  EXPECT_EQ(t.event<Answered>().sdp, "answer");
+}
+
 TEST(UserAgent, AnUnknownEventGets489WithWhatWeKnow) {
   CallFixture t;
   t.establishIncoming();
