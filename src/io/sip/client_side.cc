@@ -141,6 +141,7 @@ bool ClientSide::start(Transaction& transaction) {
   const Hop& hop = currentHop(transaction);
   transaction.destination = urlOf(transaction.home, hop);
   transaction.startFailed = false;
+  transaction.provisional = false;  // of the hop before
   transaction.starting = true;
   if (transaction.destination) transaction.outgoing = create(transaction, transaction.request);
   transaction.starting = false;

@@ -114,6 +114,30 @@ TEST_F(Failover, A503SendsTheRequestToTheNextServerAndNoOtherRefusalDoes) {
   EXPECT_EQ(phone.final(second).status, 486);
 }
 
+// Three places: one that has said 100 before it said 503, a dead one, and a good one.
+TEST_F(Failover, WhatOneServerHasSaidCountsForNoOther) {
+  SocketAddress dead;
+  {
+    Phone gone(thread, "g", {});
+    dead = gone.sip().boundAddress();
+  }
+  Phone busy(thread, "x", {});
+  Phone server(thread, "s", {});
+  dns.setServices("_sip._tcp.pbx.test",
+                  {at(busy.sip().boundAddress(), 10), at(dead, 20), at(server.sip().boundAddress(), 30)});
+  auto config = named();
+  config.hopTimeout = 60s;
+  config.t1 = 5s;
+  Phone phone(thread, "p", {}, "tcp", config);
+  const auto id = sendTo(phone, "sip:pbx.test;transport=tcp", Method::Invite);
+  const auto invite = busy.next<RequestReceived>();
+  busy.respond(invite, 100);
+  EXPECT_EQ(phone.next<ResponseReceived>().response.status, 100);
+  busy.respond(invite, 503);
+  answer(server, 486);
+  EXPECT_EQ(phone.final(id).status, 486);
+}
+
 TEST_F(Failover, WhenEveryServerFailsTheRequestFailsWithinTimerF) {
   const auto one = test::datagramSocket();
   const auto two = test::datagramSocket();
