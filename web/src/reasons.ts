@@ -32,10 +32,12 @@ export interface Failure {
   readonly reason?: string;
 }
 
+/** The gateway's own sentence (docs/errors.md), which knows most; ours where it says none. The status goes behind it. */
 export function explainFailure(peer: string, { error, sipStatus, reason }: Failure): string {
-  const text = (kStatuses.get(sipStatus ?? 0) ?? kErrors.get(error))?.(peer) ?? `The call to ${peer} failed.`;
-  const details = [sipStatus, reason].filter((detail) => detail !== undefined && detail !== '').join(' ');
-  return details === '' ? text : `${text} (${details})`;
+  const ours = (kStatuses.get(sipStatus ?? 0) ?? kErrors.get(error))?.(peer) ?? `The call to ${peer} failed.`;
+  const theirs = (reason ?? '').trim().replace(/^The called party\b/, () => peer);
+  const text = theirs === '' ? ours : theirs.replace(/\.?$/, '.');
+  return sipStatus === undefined ? text : `${text} (${sipStatus})`;
 }
 
 /** The call stays where it is. */

@@ -7,10 +7,13 @@ import { describeStats } from '../src/state.js';
 
 describe('A failed call is explained', () => {
   it.each([
-    [{ error: 'REFUSED', sipStatus: 486, reason: 'Busy Here' }, '1002 is busy. (486 Busy Here)'],
-    [{ error: 'REFUSED', sipStatus: 404, reason: 'Not Found' }, 'There is no 1002. (404 Not Found)'],
+    [{ error: 'REFUSED', sipStatus: 486, reason: 'The called party is busy' }, '1002 is busy. (486)'],
+    [{ error: 'REFUSED', sipStatus: 486, reason: 'The called party is busy: In a meeting.' }, '1002 is busy: In a meeting. (486)'],
+    [{ error: 'TIMEOUT', sipStatus: 408, reason: 'Nobody answered' }, 'Nobody answered. (408)'],
+    [{ error: 'FAILED', sipStatus: 503, reason: 'The gateway has no RTP port left' }, 'The gateway has no RTP port left. (503)'],
+    [{ error: 'FAILED', reason: 'The call broke off: power lost' }, 'The call broke off: power lost.'],
     [{ error: 'REFUSED', sipStatus: 603 }, '1002 declined the call. (603)'],
-    [{ error: 'REFUSED', sipStatus: 499, reason: 'Odd' }, '1002 did not take the call. (499 Odd)'],
+    [{ error: 'REFUSED', sipStatus: 486, reason: '' }, '1002 is busy. (486)'],
     [{ error: 'TIMEOUT' }, '1002 did not answer.'],
     [{ error: 'NEWERROR' }, 'The call to 1002 failed.'],
   ])('%j', (failure, text) => {
@@ -18,8 +21,8 @@ describe('A failed call is explained', () => {
   });
 
   it('so is a transfer that came to nothing', () => {
-    expect(explainTransferFailure('1003', { sipStatus: 404, reason: 'Not Found' })).toBe(
-      'The call was not transferred. There is no 1003. (404 Not Found)',
+    expect(explainTransferFailure('1003', { sipStatus: 404, reason: 'There is nobody of that name to call' })).toBe(
+      'The call was not transferred. There is nobody of that name to call. (404)',
     );
     expect(explainTransferFailure('1003', {})).toBe('The call was not transferred. The call to 1003 failed.');
   });
