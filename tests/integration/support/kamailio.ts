@@ -9,6 +9,7 @@ export interface KamailioOptions {
   authentication?: boolean;
   port?: number; // the next one is for TLS; 0: any
   certificate?: string; // PEM file with its key, for TLS
+  contactsMax?: number; // of one account; a call rings at all of them. 1 without
 }
 
 export class Kamailio {
@@ -72,7 +73,7 @@ modparam("tls", "private_key", "${certificate}")
 modparam("tls", "tls_method", "TLSv1.2")`; // its 1.3 finds no signature algorithm with OpenSSL 3
 }
 
-function configuration(port: number, { authentication = false, certificate }: KamailioOptions): string {
+function configuration(port: number, { authentication = false, certificate, contactsMax = 1 }: KamailioOptions): string {
   return `#!KAMAILIO
 debug=1
 log_stderror=yes
@@ -89,7 +90,7 @@ alias="crosspoint.test"
 ${['tm', 'sl', 'rr', 'pv', 'maxfwd', 'textops', 'siputils', 'usrloc', 'registrar', 'auth', 'xlog'].map((m) => `loadmodule "${m}.so"`).join('\n')}
 modparam("usrloc", "db_mode", 0)
 modparam("registrar", "default_expires", 300)
-modparam("registrar", "max_contacts", 1)
+modparam("registrar", "max_contacts", ${contactsMax})
 modparam("rr", "enable_full_lr", 1)
 modparam("tm", "fr_timer", 5000)
 modparam("tm", "fr_inv_timer", 60000)

@@ -12,6 +12,7 @@ export type ServerKind = 'embedded' | 'kamailio'; // Kamailio asks for digest au
 export interface WorldOptions {
   server?: ServerKind;
   transport?: 'udp' | 'tcp'; // of the gateway's SIP leg
+  contactsMax?: number; // of one account at Kamailio
   tones?: number[]; // a browser for each
   contenders?: Contender[]; // of each browser; the first one stands for those that are not named
   configuration?: Configuration;
@@ -30,7 +31,7 @@ export class World {
   ) {}
 
   static async start(options: WorldOptions = {}): Promise<World> {
-    const kamailio = options.server === 'kamailio' ? await Kamailio.start({ authentication: true }) : undefined;
+    const kamailio = options.server === 'kamailio' ? await Kamailio.start({ authentication: true, contactsMax: options.contactsMax ?? 1 }) : undefined;
     const sip: Configuration = kamailio ? { sip: { server: `sip:${kamailio.address};transport=${options.transport ?? 'udp'}` } } : {};
     const tones = options.tones ?? [600];
     const contenders = tones.map((_, i) => options.contenders?.[i] ?? options.contenders?.[0] ?? kGrtc);
