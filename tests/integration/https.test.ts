@@ -1,24 +1,18 @@
 // The wire over TLS, with a certificate of the test's own: requests, a hanging GET, a WebSocket, and what a page that waits costs.
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeCertificate } from './support/certificate';
 import { FrameClient, type Closing } from './support/frames';
 import { Gateway } from './support/gateway';
-import { scratchFolder } from './support/program';
 import { until } from './support/wait';
 
 describe('a gateway with a certificate', () => {
   let gateway: Gateway;
   let ca: Buffer;
   beforeAll(async () => {
-    const folder = scratchFolder('tls');
-    const [certificate, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
-    const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
-    const name = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'];
-    execFileSync('openssl', ['req', '-x509', ...kind, ...name, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
-    ca = readFileSync(certificate);
+    const { certificate, key, pem } = makeCertificate('IP:127.0.0.1');
+    ca = pem;
     gateway = await Gateway.start({ http: { 'tls-certificate': certificate, 'tls-key': key } });
   });
   afterAll(() => gateway?.stop());

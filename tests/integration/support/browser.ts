@@ -16,6 +16,13 @@ export type { BrowserKind, TestPage } from './test_page';
 export interface BrowserOptions {
   tone: number; // Hz that its microphone hears
   kind?: BrowserKind;
+  secure?: SecureNames; // Chromium only; such a browser is not used again
+}
+
+/** Names that lead to this machine, and the certificate that is accepted for them: the SHA-256 of its public key. */
+export interface SecureNames {
+  readonly names: readonly string[];
+  readonly publicKeyHash: string;
 }
 
 /** What pages complained about. */
@@ -50,12 +57,13 @@ export class TestBrowser implements Reports {
     private readonly browser: NativeBrowser,
     readonly kind: BrowserKind,
     readonly tone: number,
+    private readonly isForAll: boolean,
   ) {}
 
-  static async start({ tone, kind = 'chromium' }: BrowserOptions): Promise<TestBrowser> {
-    const waiting = idle.get(`${kind} ${tone}`)?.pop();
-    const browser = waiting ?? (await (kind === 'firefox' ? startFirefox : startChromium)(tone, kProbe));
-    const test = new TestBrowser(browser, kind, tone);
+  static async start({ tone, kind = 'chromium', secure }: BrowserOptions): Promise<TestBrowser> {
+    const waiting = secure ? undefined : idle.get(`${kind} ${tone}`)?.pop();
+    const browser = waiting ?? (await (kind === 'firefox' ? startFirefox(tone, kProbe) : startChromium(tone, kProbe, secure)));
+    const test = new TestBrowser(browser, kind, tone, secure === undefined);
     test.context = await browser.context(test);
     return test;
   }
@@ -73,7 +81,7 @@ export class TestBrowser implements Reports {
     await this.context?.close();
     const key = `${this.kind} ${this.tone}`;
     const waiting = [...idle.values()].reduce((sum, browsers) => sum + browsers.length, 0);
-    if (waiting >= kIdleMax) await this.browser.stop();
+    if (waiting >= kIdleMax || !this.isForAll) await this.browser.stop();
     else idle.set(key, [...(idle.get(key) ?? []), this.browser]);
   }
 }

@@ -1,7 +1,7 @@
 // Chromium, driven by playwright. Its fake microphone plays a file, so each tone needs a browser of its own.
 import { join } from 'node:path';
 import { chromium, type Browser } from 'playwright-core';
-import type { NativeBrowser, NativeContext } from './browser';
+import type { NativeBrowser, NativeContext, SecureNames } from './browser';
 import { scratchFolder } from './program';
 import { chromiumPage } from './test_page';
 import { writeTone } from './tone';
@@ -21,13 +21,18 @@ const kFlags = [
   '--disable-features=WebRtcHideLocalIpsWithMdns',
 ];
 
-export async function startChromium(tone: number, probe: string): Promise<NativeBrowser> {
+const secureFlags = ({ names, publicKeyHash }: SecureNames): string[] => [
+  `--host-resolver-rules=${names.map((name) => `MAP ${name} 127.0.0.1`).join(', ')}`,
+  `--ignore-certificate-errors-spki-list=${publicKeyHash}`,
+];
+
+export async function startChromium(tone: number, probe: string, secure?: SecureNames): Promise<NativeBrowser> {
   const microphone = join(scratchFolder('browser'), 'microphone.wav');
   writeTone(microphone, tone);
   const browser = await chromium.launch({
     executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
     headless: true,
-    args: [...kFlags, `--use-file-for-fake-audio-capture=${microphone}`],
+    args: [...kFlags, ...(secure ? secureFlags(secure) : []), `--use-file-for-fake-audio-capture=${microphone}`],
   });
   return {
     version: async () => browser.version(),

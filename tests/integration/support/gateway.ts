@@ -1,5 +1,6 @@
 // The gateway under test: one process with a configuration of its own, all ports chosen by the system.
 import { existsSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Program, scratchFolder, type Exit } from './program';
@@ -22,13 +23,15 @@ export class Gateway {
     readonly http: string, // host:port
     readonly sip: string,
     readonly sipServer: string, // of the embedded server; empty without it
+    readonly isSecure: boolean, // over TLS
   ) {}
 
   static async start(configuration: Configuration = {}): Promise<Gateway> {
     const program = Gateway.launch(toToml(merge(kDefaults, configuration)));
     const [line] = await program.waitForOutput(/ready .*http=.*/);
     const value = (name: string): string => new RegExp(`(?:^| )${name}=(\\S+)`).exec(line)?.[1] ?? '';
-    return new Gateway(program, value('http'), value('sip'), value('sip-server'));
+    const isSecure = Boolean(configuration['http']?.['tls-certificate']);
+    return new Gateway(program, value('http'), value('sip'), value('sip-server'), isSecure);
   }
 
   /** Starts it with this configuration file, whatever becomes of it. */
@@ -40,12 +43,12 @@ export class Gateway {
   }
 
   get url(): string {
-    return `http://${this.http}`;
+    return `${this.isSecure ? 'https' : 'http'}://${this.http}`;
   }
 
   /** What it counts under this name, without the prefix. */
   async metric(name: string): Promise<number> {
-    const text = await (await fetch(`${this.url}/metrics`)).text();
+    const text = this.isSecure ? await readSecurely(`${this.url}/metrics`) : await (await fetch(`${this.url}/metrics`)).text();
     return Number(new RegExp(`^crosspoint_${name}(?:\\{.*\\})? (\\d+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
   }
 
@@ -55,6 +58,18 @@ export class Gateway {
     if (exit.code !== 0) throw new Error(`the gateway ended with ${JSON.stringify(exit)}\n${this.program.log.slice(-3_000)}`);
     return exit;
   }
+}
+
+/** Of a gateway of our own: whatever its certificate says. */
+function readSecurely(url: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const asked = request(url, { rejectUnauthorized: false, agent: false }, (reply) => {
+      let text = '';
+      reply.setEncoding('utf8').on('data', (part: string) => (text += part));
+      reply.on('end', () => resolve(text)).on('error', reject);
+    });
+    asked.on('error', reject).end();
+  });
 }
 
 export function toToml(configuration: Configuration): string {

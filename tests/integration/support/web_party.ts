@@ -28,7 +28,7 @@ export class WebParty {
   ) {}
 
   /** Opens the page, and no more. */
-  static async open(browser: TestBrowser, web: WebServer, gateway: Gateway, options: PartyOptions = {}): Promise<WebParty> {
+  static async open(browser: TestBrowser, web: Pick<WebServer, 'url'>, gateway: Pick<Gateway, 'url'>, options: PartyOptions = {}): Promise<WebParty> {
     const client = options.client ?? 'grtc';
     const party = new WebParty(await browser.open(web.url(kPages[client])), browser.tone, options);
     const variant = client === 'grtc' ? {} : { variant: client.slice('field-'.length) };
@@ -37,7 +37,7 @@ export class WebParty {
   }
 
   /** Opens the page, gets the microphone, and signs in. */
-  static async start(browser: TestBrowser, web: WebServer, gateway: Gateway, options: PartyOptions = {}): Promise<WebParty> {
+  static async start(browser: TestBrowser, web: Pick<WebServer, 'url'>, gateway: Pick<Gateway, 'url'>, options: PartyOptions = {}): Promise<WebParty> {
     const party = await WebParty.open(browser, web, gateway, options);
     await party.evaluate(`enable(${options.audio ?? true}, ${options.video ?? false})`);
     await party.waitFor('onMediaSuccess');
