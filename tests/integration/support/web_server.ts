@@ -1,14 +1,16 @@
-// Serves the test pages, and grtc.js as it was built, from an origin other than the gateway's.
+// Serves the test pages, and grtc as it was built, from an origin other than the gateway's.
 import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { extname } from 'node:path';
 
-const kTypes: Record<string, string> = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8' };
+const kTypes: Record<string, string> = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.mjs': 'text/javascript; charset=utf-8' };
 
 const kScripts: Record<string, URL> = {
   '/grtc.js': new URL('../../../js/grtc/dist/grtc.js', import.meta.url),
+  '/grtc.min.js': new URL('../../../js/grtc/dist/grtc.min.js', import.meta.url),
+  '/grtc.mjs': new URL('../../../js/grtc/dist/grtc.mjs', import.meta.url),
   '/jquery.js': new URL('../../../node_modules/jquery/dist/jquery.js', import.meta.url),
 };
 const kFolders: Record<string, URL> = { 'field_client': new URL('../field_client/', import.meta.url) };
