@@ -287,12 +287,14 @@ export class PeerLink {
     // After an ICE restart the state may still be the old round's: then the description has no candidate yet.
     if (iceGatheringState === 'complete' && candidatesOf(localDescription?.sdp ?? '').length > 0) return;
     const complete = new AbortController();
+    const { signal } = complete;
     const check = (): void => {
       if (this.#connection.iceGatheringState === 'complete') complete.abort();
     };
-    this.#connection.addEventListener('icegatheringstatechange', check);
-    this.#closed.signal.addEventListener('abort', () => complete.abort(), { once: true });
-    await delay(this.#options.iceTimeout, complete.signal);
+    this.#connection.addEventListener('icegatheringstatechange', check, { signal });
+    this.#closed.signal.addEventListener('abort', () => complete.abort(), { signal });
+    await delay(this.#options.iceTimeout, signal);
+    complete.abort();
   }
 }
 

@@ -221,6 +221,19 @@ describe('Renegotiation', () => {
     expect(t.count('onIceDisconnected')).toBe(1); // it is being repaired
   });
 
+  it('leaves no listeners behind on a connection that is kept', async () => {
+    const t = await new Fixture().call();
+    t.client.setRenewSessionOnNeed(false);
+    const counted: number[] = [];
+    for (let round = 0; round < 3; round += 1) {
+      t.platform.connection.setIceState('failed');
+      await pass(20);
+      await t.answer();
+      counted.push(t.platform.connection.listenerCount);
+    }
+    expect(counted).toEqual([1, 1, 1]);
+  });
+
   it('adds video when the page asks for it, and drops it again', async () => {
     const t = new Fixture();
     t.client.setRenewSessionOnNeed(false);

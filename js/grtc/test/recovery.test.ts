@@ -313,6 +313,27 @@ describe('A gateway that has forgotten us', () => {
     const t = new Fixture();
     t.gateway.features = kFeatures;
     await t.signIn();
+    await pass(10_000);
+    t.gateway.endPoll(410);
+    await pass(60_000);
+    expect(t.names()).toEqual(['onRegister', 'onDisconnect']);
+    expect(t.gateway.requestsFor('sign_in')).toHaveLength(1);
+  });
+
+  it('behind a load balancer that has gone over to another gateway without our noticing, is signed in to again', async () => {
+    const t = new Fixture();
+    t.gateway.features = kFeatures;
+    await t.signIn();
+    await pass(10_000);
+    t.gateway.endPoll(404);
+    await pass(1_000);
+    expect(t.names()).toEqual(['onRegister', 'onReconnect']);
+  });
+
+  it('at once, before it has ever worked, is not signed in to again and again', async () => {
+    const t = new Fixture();
+    t.gateway.features = kFeatures;
+    await t.signIn();
     t.gateway.endPoll(404);
     await pass(60_000);
     expect(t.names()).toEqual(['onRegister', 'onDisconnect']);

@@ -77,7 +77,7 @@ export class FakePeerConnection {
   failNext: 'createOffer' | 'setRemoteDescription' | 'createAnswer' | null = null;
   readonly addedCandidates: RTCIceCandidateInit[] = [];
   readonly transceivers: FakeTransceiver[] = [];
-  readonly #listeners = new Map<string, Listener[]>();
+  readonly #listeners = new Map<string, Set<Listener>>();
   #generation = 0;
 
   constructor(
@@ -90,8 +90,14 @@ export class FakePeerConnection {
     return `u${this.number}g${this.#generation}`;
   }
 
-  addEventListener(type: string, listener: Listener): void {
-    this.#listeners.set(type, [...(this.#listeners.get(type) ?? []), listener]);
+  addEventListener(type: string, listener: Listener, options: { signal?: AbortSignal } = {}): void {
+    const listeners = this.#listeners.get(type) ?? new Set();
+    this.#listeners.set(type, listeners.add(listener));
+    options.signal?.addEventListener('abort', () => void listeners.delete(listener));
+  }
+
+  get listenerCount(): number {
+    return [...this.#listeners.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
   getTransceivers(): FakeTransceiver[] {
