@@ -44,6 +44,8 @@ describe.each([kGrtc, kFirefox])('the Grtc API, $browser', (contender) => {
     expect(await page.page.evaluate(named)).toBe(true);
     expect(await thrown(page, 'client.setViewFromStream(document.body, new MediaStream())')).toBe('NOT_READY_ERROR');
     expect(await thrown(page, `client.setViewFromStream(document.createElement('video'), null)`)).toBe('NOT_READY_ERROR');
+    const inFrame = `document.body.appendChild(document.createElement('iframe')).contentDocument.createElement('video')`;
+    expect(await thrown(page, `client.setViewFromStream(${inFrame}, new MediaStream())`), 'a view in another window').toBe('nothing');
     await page.evaluate('openSession()');
     for (const call of ['acceptCall()', 'rejectCall()', 'terminateCall()', 'holdCall()', 'resumeCall()', 'updateCall(true, true)']) {
       expect(await thrown(page, `session.${call}`), call).toBe('INVALID_STATE_ERROR');

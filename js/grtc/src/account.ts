@@ -33,6 +33,8 @@ export class Account {
   #phase: Phase = 'signedOut';
   #attempt = 0;
   #waiters: Waiter[] = [];
+  #failure: unknown = null; // of the last sign-in
+  #farewell: (() => void) | null = null; // tells the page of a sign-out, once; at the latest before the next sign-in
 
   constructor(options: AccountOptions) {
     this.#options = options;
@@ -52,6 +54,7 @@ export class Account {
   async signIn(identity: Identity, done: EventHook<{ message: string }>): Promise<void> {
     const { log, events, endEverything } = this.#options;
     const transport = this.#options.transport();
+    this.#farewell?.();
     const attempt = (this.#attempt += 1);
     this.#go('signingIn');
     endEverything();
@@ -61,6 +64,7 @@ export class Account {
     } catch (error) {
       if (attempt !== this.#attempt) return;
       this.#go('signedOut');
+      this.#failure = error;
       this.#settleWaiters(error);
       const failure = describeFailure(error);
       log.error(`Sign-in failed: ${failure.message}`);
@@ -78,19 +82,25 @@ export class Account {
   /** Throws INVALID_STATE_ERROR if not signed in. */
   async signOut(): Promise<void> {
     if (!this.isConnected) throw new GrtcError(INVALID_STATE_ERROR, 'The client is not connected.');
-    const attempt = (this.#attempt += 1);
+    this.#attempt += 1;
     this.#go('signedOut');
     this.#settleWaiters(notSignedIn());
+    const farewell = (): void => {
+      if (this.#farewell !== farewell) return;
+      this.#farewell = null;
+      this.#options.events.onDisconnect.fire({ message: 'Signed out.' });
+    };
+    this.#farewell = farewell;
     const signedOut = this.#options.transport().signOut(); // implies BYE
     this.#options.endEverything();
     await signedOut;
-    if (attempt === this.#attempt) this.#options.events.onDisconnect.fire({ message: 'Signed out.' });
+    farewell();
   }
 
   /** Resolves once signed in; rejects if that fails. */
   whenSignedIn(): Promise<void> {
     if (this.#phase === 'signedIn') return Promise.resolve();
-    if (this.#phase === 'signedOut') return Promise.reject(notSignedIn());
+    if (this.#phase === 'signedOut') return Promise.reject(this.#failure ?? notSignedIn());
     return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
   }
 
@@ -119,6 +129,7 @@ export class Account {
   }
 
   #go(phase: Phase): void {
+    this.#failure = null;
     this.#phase = phase;
     this.#options.handlePhase(phase);
   }

@@ -8,7 +8,7 @@ import { gatewaysOf, iceServersOf, type Configuration } from './configuration.js
 import type { MediaConstraint, WantedMedia } from './constraints.js';
 import { EarlyAnswer } from './early.js';
 import { EndedCalls } from './ended.js';
-import { GrtcError, INVALID_STATE_ERROR } from './errors.js';
+import { describe, GRTC_ERROR, GrtcError, INVALID_STATE_ERROR } from './errors.js';
 import { isSameOffer, type IncomingCall } from './incoming.js';
 import { LocalMedia, stopTracks } from './localmedia.js';
 import type { Logger } from './log.js';
@@ -46,6 +46,7 @@ export interface CoreOptions {
 
 /** The end of a call follows its reason at once; milliseconds. */
 const kSameMoment = 2000;
+const kLost = 'The gateway has lost the call.';
 
 interface ActiveCall {
   readonly call: Call;
@@ -145,8 +146,12 @@ export class ClientCore {
   /** A new session knows nothing of the old one's call. What still talks goes on as long as it can. */
   #handleRecovered(resumed: boolean): void {
     const active = this.#active;
-    if (!resumed && active?.call.isConnected === true) active.isOrphan = true;
-    else if (!resumed && active?.call.isKnown !== false) this.#endEverything();
+    if (!resumed && active?.call.isConnected === true) {
+      active.isOrphan = true;
+    } else if (!resumed && active?.call.isKnown !== false) {
+      this.#failure = { details: { error: 'FAILED', reason: kLost }, at: Date.now() };
+      this.#endEverything();
+    }
     this.account.handleRecovered(resumed);
   }
 
@@ -216,13 +221,14 @@ export class ClientCore {
   failCall(call: Call, error: unknown): void {
     this.log.error('The call cannot go on.', error);
     this.closeCall(call, true);
-    this.events.onPeerClosing.fire({ peer: call.peer });
+    const reason = error instanceof GrtcError ? error.message : describe(error);
+    this.events.onPeerClosing.fire({ peer: call.peer, error: 'FAILED', reason });
   }
 
   /** ICE of this call is broken. The page and the call repair it, unless the gateway no longer knows the call. */
   handleIceDisconnected(call: Call, status: string): void {
     if (this.#active?.call === call && this.#active.isOrphan) {
-      this.failCall(call, new Error('The gateway has lost the call.'));
+      this.failCall(call, new GrtcError(GRTC_ERROR, kLost));
       return;
     }
     this.events.onIceDisconnected.fire({ status });

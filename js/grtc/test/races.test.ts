@@ -159,6 +159,25 @@ describe('Signing in at an awkward moment', () => {
     expect(t.last('onDisconnect')).toBeDefined();
   });
 
+  it('a page that disconnects and connects in one breath hears of both, in this order', async () => {
+    const t = await new Fixture().signIn();
+    t.client.disconnect();
+    t.client.connect();
+    await settle();
+    expect(t.names()).toEqual(['onRegister', 'onDisconnect', 'onConnect']);
+    expect(t.gateway.requestsFor('sign_out')).toEqual(['GET /sign_out?id=S1']);
+  });
+
+  it('a page that connects again whenever it is disconnected is signed in once', async () => {
+    const t = await new Fixture().signIn();
+    t.client.onDisconnect.add(() => t.client.connect());
+    t.client.disconnect();
+    t.client.register('1021');
+    await settle();
+    expect(t.names()).toEqual(['onRegister', 'onDisconnect', 'onRegister']);
+    expect(t.gateway.openPolls).toHaveLength(1);
+  });
+
   it('a sign-in that is answered as another one takes its place is taken back', async () => {
     const t = new Fixture();
     t.gateway.signIn = ({ body }) => (body === '1020:undefined' ? null : { status: 200, text: 'id=T' });
@@ -170,6 +189,33 @@ describe('Signing in at an awkward moment', () => {
     expect(t.gateway.requestsFor('sign_out')).toEqual(['GET /sign_out?id=EARLIER']);
     expect(t.names()).toEqual(['onRegister']);
     expect(t.gateway.openPolls).toEqual([`${kGateway}/wait?id=T`]);
+  });
+});
+
+describe('A call that ends for a reason of its own says which', () => {
+  it('because the sign-in that it waited for was refused', async () => {
+    const t = new Fixture();
+    t.gateway.signIn = () => ({ status: 403, text: 'The SIP server does not let 1020 sign in (403 Forbidden)' });
+    t.client.register('1020');
+    t.session.makeOffer('1021');
+    await pass(20);
+    expect(t.last('onPeerClosing')).toEqual({
+      peer: '1021',
+      error: 'FAILED',
+      reason: 'The SIP server does not let 1020 sign in (403 Forbidden)',
+    });
+  });
+
+  it('because the gateway has lost it', async () => {
+    const t = new Fixture();
+    t.gateway.features = 'ack,resume';
+    await t.signIn();
+    t.session.makeOffer('1021');
+    await pass(20);
+    t.gateway.failPolls = [0, 404];
+    t.gateway.endPoll(200);
+    await pass(200 + 3000);
+    expect(t.last('onPeerClosing')).toEqual({ peer: '1021', error: 'FAILED', reason: 'The gateway has lost the call.' });
   });
 });
 

@@ -72,6 +72,13 @@ function log(level: LogLevel, line: string): void {
   else console.debug(text);
 }
 
+/** Also of another window of the page, whose HTMLMediaElement is another class. */
+function isMediaElement(view: unknown): view is HTMLMediaElement {
+  if (typeof view !== 'object' || view === null) return false;
+  const { nodeName } = view as Partial<Node>;
+  return (nodeName === 'VIDEO' || nodeName === 'AUDIO') && 'srcObject' in view && 'play' in view;
+}
+
 const kBrowser = detectBrowser(typeof navigator === 'undefined' ? undefined : navigator);
 
 export const browserPlatform: Platform = {
@@ -86,7 +93,7 @@ export const browserPlatform: Platform = {
   createPeerConnection: (configuration) => new RTCPeerConnection(configuration),
   getUserMedia: (constraints) => navigator.mediaDevices.getUserMedia(constraints),
   createStream: (tracks) => new MediaStream(tracks),
-  asMediaElement: (view) => (view instanceof HTMLMediaElement ? view : null),
+  asMediaElement: (view) => (isMediaElement(view) ? view : null),
   randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
   log,
 };
