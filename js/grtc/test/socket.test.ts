@@ -186,4 +186,27 @@ describe('The WebSocket', () => {
     await pass(20_000);
     expect(infos(t)).toEqual(numbers(...Array.from({ length: 200 }, (_, index) => index + 1)));
   });
+
+  it('cut at random, brings each message of the page once and in order, whatever is not confirmed', async () => {
+    const t = await signedIn();
+    await t.enableMedia();
+    t.session.makeOffer('1021');
+    await pass(20);
+    await t.answer();
+    let random = 11;
+    const chance = (): number => ((random = (random * 48271) % 2147483647) / 2147483647);
+    for (let n = 1; n <= 200; n += 1) {
+      t.gateway.losesConfirmations = chance() < 0.2;
+      if (chance() < 0.1) t.gateway.failPosts += 1;
+      t.session.sendInfo({ n });
+      if (chance() < 0.2) t.gateway.openSockets[0]?.end(1006);
+      if (chance() < 0.1) t.platform.changeNetwork();
+      await pass(Math.floor(chance() * 3000));
+    }
+    t.gateway.losesConfirmations = false;
+    await pass(300_000);
+    const said = t.gateway.bodies.filter((body) => body.startsWith('INFO-MAP')).map((body) => Number(body.slice(11)));
+    expect(said).toEqual(Array.from({ length: 200 }, (_, index) => index + 1));
+    expect(new Set(t.gateway.posts.map(({ way }) => way))).toEqual(new Set(['POST', 'WebSocket']));
+  });
 });

@@ -96,6 +96,8 @@ export class FakeGateway {
   blocksSockets = false;
   /** Numbered messages of the page are not confirmed. */
   confirms = true;
+  /** They are taken, but that they were does not arrive. */
+  losesConfirmations = false;
   #polls: OpenPoll[] = [];
   #queue: Message[] = [];
   #sequence = 0;
@@ -207,7 +209,7 @@ export class FakeGateway {
     const [, from = '', to = '', count] = /\?from=([^&]*)&to=(.*?)(?:&n=(\d+))?$/.exec(url.search) ?? [];
     const number = numberOf(count);
     this.#takePost({ from, to: decodeURIComponent(to), body: request.body ?? '', number, way: 'POST' });
-    return Promise.resolve(makeReply(200, ''));
+    return this.losesConfirmations ? Promise.reject(new TypeError('Failed to fetch')) : Promise.resolve(makeReply(200, ''));
   }
 
   #takePost(post: Post): void {
@@ -238,7 +240,7 @@ export class FakeGateway {
     if (number === null || !this.confirms) return;
     const from = new URL(socket.url).searchParams.get('id') ?? '';
     this.#takePost({ from, to: headers.get('to') ?? '', body, number, way: 'WebSocket' });
-    queueMicrotask(() => socket.say(writeFrame({ taken: number })));
+    if (!this.losesConfirmations) queueMicrotask(() => socket.say(writeFrame({ taken: number })));
   }
 
   #sayTo(socket: FakeSocket, { body, peer, sequence }: Message): void {
