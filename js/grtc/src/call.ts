@@ -241,7 +241,7 @@ export class Call {
   /** Whether the call has this medium after the last negotiation, held or not. */
   has(kind: MediaKind): boolean {
     const medium = this.#link?.medium(kind);
-    if (medium === undefined || !medium.accepted || this.#wanted[kind] === false) return false;
+    if (medium === undefined || !medium.accepted || this.#agreed[kind] === false) return false;
     return this.#remote.isHeld || medium.currentDirection !== 'inactive';
   }
 
@@ -376,11 +376,10 @@ export class Call {
   }
 
   async #dropOffer(): Promise<void> {
-    const pending = this.#pending;
     this.#pending = null;
     clearTimeout(this.#noAnswerTimer);
-    if (pending !== null && pending.link !== this.#link) this.#closeLink(pending.link);
-    else await pending?.link.rollBack();
+    for (const link of this.#links) if (link !== this.#link) this.#closeLink(link);
+    await this.#link?.rollBack();
     if (this.#state !== 'Reoffering') return;
     this.#dropWishes();
     this.#go('Established');

@@ -187,6 +187,7 @@ export class Client implements ClientEvents {
   setMediaConstraintsForOffer(audioConstraints?: MediaConstraint, videoConstraints?: MediaConstraint): void {
     const { settings } = this.#core;
     settings.offerMedia = wantedMedia(mediaConstraint(audioConstraints), mediaConstraint(videoConstraints), kBoth);
+    settings.offerMediaChosen = true;
   }
 
   /** The same for answers: to a call, and (once set) to offers that come within a call. */

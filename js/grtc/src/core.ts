@@ -30,6 +30,8 @@ export interface SessionHandle {
 export interface ClientSettings {
   offerMedia: WantedMedia;
   answerMedia: WantedMedia;
+  /** The page has said what to offer, so that holds for offers that the gateway asks for within a call too. */
+  offerMediaChosen: boolean;
   /** The page has said what to answer offers with, so that holds for offers within a call too. */
   answerMediaChosen: boolean;
   videoBandwidth: number;
@@ -60,6 +62,7 @@ export class ClientCore {
   readonly settings: ClientSettings = {
     offerMedia: { audio: true, video: true },
     answerMedia: { audio: true, video: true },
+    offerMediaChosen: false,
     answerMediaChosen: false,
     videoBandwidth: 500,
     renewsConnection: true,
@@ -380,7 +383,7 @@ export class ClientCore {
   /** The page is to make the offer: at once within a call, else when the user accepts. */
   #handleInvite(peer: string, attached: unknown): void {
     if (this.#active !== null) {
-      this.#active.call.change({});
+      this.#active.call.change(this.settings.offerMediaChosen ? this.settings.offerMedia : {});
       return;
     }
     const incoming: IncomingCall = { peer, offer: null, attached, sessionId: this.newSessionId(), early: null };

@@ -221,6 +221,32 @@ describe('Renegotiation', () => {
     expect(t.count('onIceDisconnected')).toBe(1); // it is being repaired
   });
 
+  it.each([true, false])('whose answer the browser refuses leaves nothing behind (connection renewed: %s)', async (renew) => {
+    const t = await new Fixture().call();
+    t.client.setRenewSessionOnNeed(renew);
+    t.session.holdCall();
+    await pass(20);
+    t.platform.connection.failNext = 'setRemoteDescription';
+    await t.answer();
+    expect([t.count('onWebrtcError'), t.session.isEstablished()]).toEqual([1, true]);
+    expect(t.platform.connections.map(({ closed }) => closed)).toEqual(renew ? [false, true] : [false]);
+    expect(t.platform.connections[0]?.signalingState).toBe('stable');
+    await t.offer([['audio', 'sendrecv'], ['video', 'sendrecv']], { seq: 3 });
+    await pass(20);
+    expect(t.session.isEstablished()).toBe(true);
+    t.session.closeSession(true);
+    expect(t.platform.connections.every(({ closed }) => closed)).toBe(true);
+  });
+
+  it('says what media there are after it, not before', async () => {
+    const t = await new Fixture().call();
+    t.session.makeOffer(null, true, false);
+    await pass(20);
+    expect(t.session.hasVideoEnabled()).toBe(true);
+    await t.answer();
+    expect(t.session.hasVideoEnabled()).toBe(false);
+  });
+
   it('leaves no listeners behind on a connection that is kept', async () => {
     const t = await new Fixture().call();
     t.client.setRenewSessionOnNeed(false);

@@ -147,6 +147,14 @@ describe('An incoming call without an offer', () => {
     expect(t.count('onInvite')).toBe(0);
   });
 
+  it('within a call offers what setMediaConstraintsForOffer says, once that has been called', async () => {
+    const t = await new Fixture().call();
+    t.client.setMediaConstraintsForOffer(true, false);
+    t.gateway.send('INVITE', '1021');
+    await pass(10);
+    expect(directions(t.lastOffer().sdp)).toEqual(['audio sendrecv', 'video inactive']);
+  });
+
   it('within a call makes a fresh offer at once', async () => {
     const t = await new Fixture().call();
     t.gateway.send('INVITE', '1021');
