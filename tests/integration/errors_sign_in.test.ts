@@ -2,12 +2,12 @@
 // take a gateway of their own. E8 and E13: errors.test.ts, which says what is not here.
 import { createSocket } from 'node:dgram';
 import { request } from 'node:http';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { callee } from './sipp/script';
 import { Bench } from './sipp/sipp';
 import { TestBrowser } from './support/browser';
 import type { ClientKind } from './support/contenders';
-import { Gateway } from './support/gateway';
+import { Gateway, type Configuration } from './support/gateway';
 import { freePorts } from './support/ports';
 import { hears, type Told } from './support/told';
 import { until } from './support/wait';
@@ -17,9 +17,18 @@ import { WebServer } from './support/web_server';
 let web: WebServer;
 let browser: TestBrowser;
 let bench: Bench; // sipp is its SIP server
+const gateways: Gateway[] = []; // of single tests
+const startGateway = async (configuration?: Configuration): Promise<Gateway> => {
+  const gateway = await Gateway.start(configuration);
+  gateways.push(gateway);
+  return gateway;
+};
 
 beforeAll(async () => {
   [web, browser, bench] = await Promise.all([WebServer.start(), TestBrowser.start({ tone: 600 }), Bench.start()]);
+});
+afterEach(async () => {
+  for (const gateway of gateways.splice(0)) await gateway.program.stop('SIGKILL'); // if the test has not come to its end
 });
 afterAll(async () => {
   await browser?.stop();
@@ -77,7 +86,7 @@ describe('a sign-in that fails', () => {
   });
 
   it('E3, E4: who must say who it is', async () => {
-    const gateway = await Gateway.start({ auth: { policy: 'password', anonymous: false }, 'sip-server': { password: 'secret' } });
+    const gateway = await startGateway({ auth: { policy: 'password', anonymous: false }, 'sip-server': { password: 'secret' } });
     expect(await fails(gateway, 'client.connect()')).toEqual({ message: 'signing in without a DN is not allowed here', status: 403 });
     expect(await fails(gateway, `client.register('1001')`)).toEqual({ message: 'a DN signs in with a password here', status: 403 });
     await gateway.stop();
@@ -85,18 +94,17 @@ describe('a sign-in that fails', () => {
 
   it('E18: the SIP server asked for no password where one must be checked', async () => {
     const far = await bench.far(callee().receive('REGISTER').reply(200, { headers: ['Expires: 3600'] }));
-    const gateway = await Gateway.start({
+    const gateway = await startGateway({
       auth: { policy: 'password' },
       sip: { server: `sip:127.0.0.1:${bench.port};transport=udp`, 'options-interval': 0 },
     });
     const message = 'The SIP server did not ask for the password of 1001, so nobody checked it';
     expect(await fails(gateway, `client.register('1001')`, password)).toEqual({ message, status: 403 });
     await far.done();
-    await gateway.program.stop('SIGKILL'); // nobody is there any more to take its un-REGISTER
   });
 
   it('E15: another sign-in of the DN has taken its place', async () => {
-    const gateway = await Gateway.start();
+    const gateway = await startGateway();
     const taken = await WebParty.start(browser, web, gateway, { dn: '1001' });
     const other = await WebParty.start(browser, web, gateway, { dn: '1001' });
     expect(await taken.waitFor('onDisconnect')).toEqual({ message: 'The gateway has ended the session.' });
@@ -105,7 +113,7 @@ describe('a sign-in that fails', () => {
   });
 
   it('E16, E17: a page from elsewhere, another name of the gateway', async () => {
-    const gateway = await Gateway.start({ http: { 'allowed-origins': ['https://example.com'] } });
+    const gateway = await startGateway({ http: { 'allowed-origins': ['https://example.com'] } });
     expect(await fails(gateway, 'client.connect()')).toEqual({ message: expect.stringMatching(/answers, but not to this page/) });
     const asked = (headers: Record<string, string>): Promise<string> =>
       new Promise((resolve, reject) => {
@@ -123,7 +131,7 @@ describe('a sign-in that fails', () => {
 
   it('E11, E32, E40: a SIP server that is known not to be there, and no RTP port', async () => {
     const [port, rtp] = [await freePorts(1), await freePorts(2)];
-    const gateway = await Gateway.start({
+    const gateway = await startGateway({
       sip: { server: `sip:127.0.0.1:${port};transport=tcp`, 'options-interval': 1 },
       media: { 'rtp-port-min': rtp, 'rtp-port-max': rtp + 1 },
     });

@@ -7,10 +7,19 @@ import { until, within } from './wait';
 
 const running = new Set<ChildProcess>();
 const folders: string[] = [];
-process.on('exit', () => {
+const cleanUp = (): void => {
   running.forEach(killGroup);
   folders.forEach((folder) => rmSync(folder, { recursive: true, force: true }));
-});
+};
+process.on('exit', cleanUp);
+// Vitest ends this process by a signal, or is itself ended: neither is an 'exit', and process.exit() is not to be called under it.
+// Each test file has its own of this module, and all of them are to be heard.
+for (const end of ['SIGTERM', 'disconnect']) {
+  process.once(end, () => {
+    cleanUp();
+    setImmediate(() => process.kill(process.pid, 'SIGKILL'));
+  });
+}
 
 /** The program and what it has started: Kamailio's workers would stay. */
 function killGroup(child: ChildProcess): void {
