@@ -1,7 +1,9 @@
-// RTP packets as strangers send them: what parse() accepts can be walked, rewritten and stripped within its bytes.
+// RTP packets as strangers send them: what parse() accepts can be walked, rewritten and stripped within its bytes, as
+// an event too.
 #include "core/rtp/classify.h"
 #include "core/rtp/packet.h"
 #include "core/rtp/rewriter.h"
+#include "core/rtp/telephone_event.h"
 
 using namespace crosspoint;
 
@@ -19,6 +21,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   rtp::Rewriter rewriter({.ssrc = 1, .firstSequenceNumber = static_cast<std::uint16_t>(seen)});
   rewriter.rewrite(TimePoint{}, copy, 96);
   rewriter.rewrite(TimePoint{} + 1h, copy, 96);
+  rtp::convertEventDuration(copy, 48000, 8000);
+  rtp::EventStarts starts;
+  if (starts.handle(copy)) {
+    rtp::EventStart start(copy, 8000);
+    if (!rewriter.insert(TimePoint{} + 2h, start.bytes(), 96) || starts.handle(copy)) __builtin_trap();
+  }
   const auto stripped = rtp::PacketView::parse(rtp::withoutExtension(copy));
   if (!stripped || stripped->hasExtension() || stripped->payload().size() != packet->payload().size()) __builtin_trap();
   return 0;

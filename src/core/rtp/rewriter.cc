@@ -113,6 +113,17 @@ bool Rewriter::rewrite(TimePoint now, MutableBytes packet, std::uint8_t payloadT
   return true;
 }
 
+bool Rewriter::insert(TimePoint now, MutableBytes packet, std::uint8_t payloadType) {
+  const bool first = !started_;
+  const std::uint16_t highestBefore = highestSent_;
+  if (!rewrite(now, packet, payloadType) || (!first && highestSent_ == highestBefore)) return false;
+  // What is late now would get a number that has been used.
+  firstOfSource_ = highestOfSource_--;
+  ++sequenceOffset_;
+  settled_ = false;
+  return true;
+}
+
 void Rewriter::setClockRate(std::uint32_t clockRate) {
   if (clockRate == config_.clockRate) return;
   config_.clockRate = clockRate;

@@ -56,6 +56,10 @@ class Rewriter {
   // False: do not send it (a straggler from before a switch).
   bool rewrite(TimePoint now, MutableBytes packet, std::uint8_t payloadType);
 
+  // The same for a packet that is sent in addition, ahead of the source's own with the same number, which then gets the
+  // next one. False: that one is late, and there is no number left before it.
+  bool insert(TimePoint now, MutableBytes packet, std::uint8_t payloadType);
+
   // The next packet starts anew whatever it looks like (the far side was changed by signalling).
   void expectSwitch() { switchExpected_ = true; }
   // From the next packet on; a change counts as a switch of source.

@@ -28,12 +28,14 @@ struct Source {
 };
 
 struct Fixture {
+  enum class As : std::uint8_t { TheSources, AnAddition };
   std::optional<Header> send(std::uint32_t ssrc, std::uint16_t sequenceNumber, std::uint32_t timestamp,
-                             std::uint8_t type = 8) {
+                             std::uint8_t type = 8, As as = As::TheSources) {
     ByteVector bytes(kFixedHeaderBytes + 10);
     ByteWriter writer(bytes);
     writeHeader(writer, {.payloadType = 77, .sequenceNumber = sequenceNumber, .timestamp = timestamp, .ssrc = ssrc});
-    if (!rewriter.rewrite(now, bytes, type)) return std::nullopt;
+    const bool addition = as == As::AnAddition;
+    if (!(addition ? rewriter.insert(now, bytes, type) : rewriter.rewrite(now, bytes, type))) return std::nullopt;
     const auto packet = PacketView::parse(bytes);
     EXPECT_EQ(packet->ssrc(), rewriter.ssrc());
     EXPECT_EQ(packet->payloadType(), type);
@@ -214,6 +216,33 @@ TEST(Rewriter, AnotherClockRateCountsTimeInItsOwnUnits) {
   EXPECT_EQ(t.send(1, 101, 5)->timestamp, before->timestamp + 960);
 }
 
+TEST(Rewriter, AnInsertedPacketTakesTheNextNumberAndTheSourceFollowsIt) {
+  Fixture t;
+  using As = Fixture::As;
+  for (std::uint16_t i = 0; i < 200; ++i) t.send(1, i, i * 160u);  // settled
+  const auto inserted = t.send(1, 201, 201 * 160, 8, As::AnAddition);
+  ASSERT_TRUE(inserted);
+  EXPECT_EQ(inserted->sequenceNumber, 701);
+  const auto own = t.send(1, 201, 201 * 160);
+  ASSERT_TRUE(own);
+  EXPECT_EQ(own->sequenceNumber, 702);
+  EXPECT_EQ(own->timestamp, inserted->timestamp);
+  EXPECT_FALSE(own->marker);
+  EXPECT_FALSE(t.send(1, 200, 200 * 160)) << "its number has been used";
+  EXPECT_EQ(t.send(1, 202, 202 * 160)->sequenceNumber, 703);
+  EXPECT_FALSE(t.send(1, 202, 202 * 160, 8, As::AnAddition)) << "sent already";
+  EXPECT_FALSE(t.send(1, 201, 201 * 160, 8, As::AnAddition));
+  EXPECT_EQ(t.send(1, 203, 203 * 160)->sequenceNumber, 704);
+}
+
+TEST(Rewriter, AStreamMayStartWithAnInsertedPacket) {
+  Fixture t;
+  EXPECT_EQ(t.send(1, 0, 0, 8, Fixture::As::AnAddition)->sequenceNumber, 500);
+  EXPECT_EQ(t.send(1, 0, 0)->sequenceNumber, 501);
+  EXPECT_EQ(t.send(2, 77, 0, 8, Fixture::As::AnAddition)->sequenceNumber, 502) << "another source";
+  EXPECT_EQ(t.send(2, 77, 0)->sequenceNumber, 503);
+}
+
 TEST(Rewriter, FindsTheSourcesNumberOfASentPacket) {
   Fixture t;
   EXPECT_FALSE(t.rewriter.sourceSequenceNumber(500));
@@ -243,7 +272,7 @@ TEST(Rewriter, NeverUsesANumberForTwoDifferentPackets) {
   for (std::uint64_t seed = 0; seed < 30; ++seed) {
     test::SeededRandom random{seed};
     Fixture t;
-    std::map<std::int64_t, std::tuple<std::uint32_t, std::uint16_t, std::uint32_t>> used;
+    std::map<std::int64_t, std::tuple<std::uint32_t, std::uint16_t, std::uint32_t, Fixture::As>> used;
     std::int64_t newest = kConfig.firstSequenceNumber;
     std::vector<Source> sources{{1, 100, 0}, {2, 40'000, 9}, {3, 65'500, 0xfffffff0}};
     std::size_t active = 0;
@@ -258,9 +287,10 @@ TEST(Rewriter, NeverUsesANumberForTwoDifferentPackets) {
       source.skip(1 + static_cast<int>(random.below(3)));
       Source copy = source;
       if (random.below(4) == 0) copy.skip(-static_cast<int>(random.below(6)));
-      const auto sent = t.send(copy.ssrc, copy.sequenceNumber, copy.timestamp);
+      const auto as = random.below(20) == 0 ? Fixture::As::AnAddition : Fixture::As::TheSources;
+      const auto sent = t.send(copy.ssrc, copy.sequenceNumber, copy.timestamp, 8, as);
       if (!sent) continue;
-      const auto origin = std::tuple(copy.ssrc, copy.sequenceNumber, copy.timestamp);
+      const auto origin = std::tuple(copy.ssrc, copy.sequenceNumber, copy.timestamp, as);
       const std::int64_t index =
           newest + static_cast<std::int16_t>(sent->sequenceNumber - static_cast<std::uint16_t>(newest));
       ASSERT_GE(index, newest - kSequenceMisorderMax);
