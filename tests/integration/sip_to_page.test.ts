@@ -69,6 +69,13 @@ describe.each(kContenders)('SIP as $name sees it', ({ browser: kind, client }) =
     await far.done();
   });
 
+  it.runIf(client === 'grtc')('an INVITE without SDP that the page accepts, and gives up before its offer is made, is declined', async () => {
+    const far = await bench.far(caller('1001').invite().expect(180).expect(603).ack());
+    await page.waitFor('onIncomingCall');
+    await page.evaluate('(accept(true, false), session.terminateCall())');
+    await far.done();
+  });
+
   it('a re-INVITE without SDP brings a fresh offer of the page, and the call goes on', async () => {
     const far = await bench.far(
       answers().request('INVITE').expect(200, { body: 'm=audio' }).ack({ sdp: phoneSdp({ version: 2 }) }).receive('BYE').reply(200),
