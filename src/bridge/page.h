@@ -93,6 +93,7 @@ enum CloseCode : std::uint16_t {
   kCloseTryAgain = 1013,   // no room: open it again, nothing is lost
   kCloseNoSession = 4404,  // there is no such session: sign in again
   kCloseTakenOver = 4409,  // a newer socket or poll of the same session has taken over
+  kCloseElsewhere = 4410,  // the DN has signed in elsewhere: the page is signed out, and not to sign in by itself
 };
 
 }  // namespace crosspoint::bridge

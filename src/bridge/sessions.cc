@@ -10,6 +10,8 @@ namespace crosspoint::bridge {
 namespace {
 
 constexpr std::size_t kSsidRandom = 22;  // 131 bits
+constexpr const char* kNoSession = "There is no such session: sign in again";
+constexpr const char* kElsewhere = "The DN has signed in elsewhere";
 
 bool isAnonymous(std::string_view id) {
   return id.size() == 36 && id.starts_with("anon") && std::ranges::all_of(id.substr(4), [](char c) {
@@ -170,7 +172,9 @@ void Sessions::handle(TimePoint now, const sip::RegistrationSucceeded& event) {
   // The registrar now has our binding for this DN from the new registration: the old one must not take it away.
   if (Session* other = findUser(session.user)) {
     const bool later = other->number > session.number;
-    end(now, later ? session : *other, Binding::Leave, kCloseNoSession, "The DN has signed in elsewhere");
+    Session& loser = later ? session : *other;
+    rememberElsewhere(loser.ssid);
+    end(now, loser, Binding::Leave, kCloseElsewhere, kElsewhere);
     if (later) return;
   }
   Dn& dn = byUser_[session.user];
@@ -179,6 +183,14 @@ void Sessions::handle(TimePoint now, const sip::RegistrationSucceeded& event) {
   for (const auto ended : std::exchange(dn.ended, {})) static_cast<void>(agent_.forget(ended));
   session.lastSeen = now;
   welcome(session);
+}
+
+void Sessions::rememberElsewhere(const std::string& ssid) {
+  elsewhere_.insert(ssid);
+  elsewhereByAge_.push_back(ssid);
+  if (elsewhereByAge_.size() <= kElsewhereMax) return;
+  elsewhere_.erase(elsewhereByAge_.front());
+  elsewhereByAge_.pop_front();
 }
 
 // The SIP server trusts our address, or everybody: then any password would do.
@@ -211,8 +223,8 @@ void Sessions::handle(TimePoint, const sip::RegistrationLost& event) {
 void Sessions::handle(TimePoint now, Wait&& request) {
   Session* session = find(request.ssid);
   if (session == nullptr || !session->signedIn) {
-    reply(request.request, 404, "There is no such session: sign in again");
-    return;
+    const bool elsewhere = elsewhere_.contains(request.ssid);
+    return reply(request.request, elsewhere ? 410 : 404, elsewhere ? kElsewhere : kNoSession);
   }
   takeFeatures(*session, request.features);
   track(request.request, *session);
@@ -228,10 +240,11 @@ void Sessions::handle(TimePoint now, SignOut&& request) {
 void Sessions::handle(TimePoint now, SocketOpen&& request) {
   Session* session = find(request.ssid);
   if (session == nullptr || !session->signedIn) {
+    const bool elsewhere = elsewhere_.contains(request.ssid);
     replies_.push_back({.request = request.socket,
-                        .body = "There is no such session: sign in again",
+                        .body = elsewhere ? kElsewhere : kNoSession,
                         .form = PageReply::Form::Close,
-                        .closeCode = kCloseNoSession});
+                        .closeCode = elsewhere ? kCloseElsewhere : kCloseNoSession});
     return;
   }
   takeFeatures(*session, request.features);

@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/time.h"
@@ -72,6 +73,7 @@ class Sessions {
  public:
   static constexpr std::size_t kUserBytesMax = 128;
   static constexpr std::size_t kPasswordBytesMax = 256;
+  static constexpr std::size_t kElsewhereMax = 4096;  // sessions that lost their DN; of older ones nothing is known
 
   Sessions(const Config& config, const Dependencies& dependencies, sip::UserAgent& agent, Counters& counters);
 
@@ -113,6 +115,7 @@ class Sessions {
   void end(TimePoint now, Session&, Binding, CloseCode = kCloseNoSession,
            const std::string& reason = "The session has ended: sign in again");
   void refuseUnchecked(TimePoint now, Session&);
+  void rememberElsewhere(const std::string& ssid);
   void leaveBinding(TimePoint now, Session&, Binding);
   void schedule(Session&);
   void track(RequestId, Session&);
@@ -136,6 +139,10 @@ class Sessions {
   std::unordered_map<RequestId, Session*> byRequest_;
   Deadlines<Session*> deadlines_;
   std::deque<std::unique_ptr<Session>> ended_;
+  // Whose DN has signed in elsewhere. A page that is told that there is no such session signs in again, because its
+  // gateway may have been started anew: these would take the DN back.
+  std::unordered_set<std::string> elsewhere_;
+  std::deque<std::string> elsewhereByAge_;
   std::uint64_t made_ = 0;
   bool serverReachable_ = true;
 };

@@ -93,7 +93,8 @@ TEST_F(SignInTest, ASecondSignInTakesTheDnOverAndEndsTheFirstWithItsCall) {
   ASSERT_EQ(other.ended.size(), 1u);
   EXPECT_TRUE(other.ended[0].byRemote);
   ASSERT_TRUE(first.waitReply);
-  EXPECT_EQ(first.waitReply->status, 404);  // its poll was completed, and the next one is told to sign in again
+  EXPECT_EQ(first.waitReply->status, 410);  // its poll was completed, and the next one is told why
+  EXPECT_EQ(first.waitReply->body, "The DN has signed in elsewhere");
   EXPECT_EQ(bridge().counters().sessions, 1u);
   EXPECT_EQ(sentCount(sip::Method::Register), 2u);  // the first one's binding is not taken away
 

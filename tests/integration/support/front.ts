@@ -18,6 +18,7 @@ export class Front {
   rewrite: ((message: string) => Promise<string>) | undefined;
   private refused: RegExp | undefined;
   private lost: RegExp | undefined;
+  private dropped: { paths: RegExp; left: number } | undefined;
   private readonly open = new Set<{ path: string; response: ServerResponse }>();
 
   private constructor(
@@ -45,6 +46,11 @@ export class Front {
   /** Requests for these paths reach the gateway, but pages get 502 instead of its reply, until it is called without. */
   loseReplies(paths?: RegExp): void {
     this.lost = paths;
+  }
+
+  /** The next `count` requests for these paths reach the gateway, but their connections close without a reply. */
+  dropReplies(paths: RegExp, count: number): void {
+    this.dropped = { paths, left: count };
   }
 
   /** What pages asked for at these paths. */
@@ -83,7 +89,8 @@ export class Front {
     const { upgrade: _upgrade, connection: _connection, ...headers } = request.headers;
     const onward = forward(`${this.gateway.url}${path}`, { method: request.method ?? 'GET', headers }, (reply) => {
       const lost = this.lost?.test(path) ?? false;
-      if (lost) reply.resume().on('end', () => fail(request, response, 502));
+      if (this.dropped?.paths.test(path) && this.dropped.left-- > 0) response.destroy();
+      else if (lost) reply.resume().on('end', () => fail(request, response, 502));
       else this.reply(path, reply, response).catch(() => response.destroy());
     });
     onward.on('error', () => response.destroy());
