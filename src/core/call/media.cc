@@ -41,8 +41,10 @@ Media reduced(const Media& media) {
   for (std::size_t i = 0; i < kStreams; ++i) {
     result[i].direction = media[i].direction;
     for (const auto& codec : media[i].codecs) {
-      if (!passedThrough(codec) || result[i].codecs.size() == kCodecsMax) continue;
+      const auto* known = find(codec);
+      if (known == nullptr || result[i].codecs.size() == kCodecsMax) continue;
       auto& kept = result[i].codecs.emplace_back(codec);
+      kept.name = known->name;  // clients in the field know VP8 in capitals only
       std::erase_if(kept.feedback, [](const std::string& value) { return !answeredFeedback(value); });
     }
     if (!hasMediaCodec(result[i].codecs)) result[i] = {};
