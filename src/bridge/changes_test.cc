@@ -253,6 +253,18 @@ struct DigitsTest : ChangesTest {
     phoneSpeaks(2);
     EXPECT_EQ(page().received.size(), 8u);
   }
+  std::pair<Page&, Phone&> besideOpus(std::vector<Codec> codecsOfPage) {
+    Page& caller = signedIn("1003");
+    Phone& callee = phone("2003");
+    caller.codecs = std::move(codecsOfPage);
+    callee.codecs = {kOpus, Phone::digits()};
+    callee.onInvite = Phone::OnInvite::Answer;
+    caller.call("2003");
+    run(500ms);
+    caller.takeAnswer();
+    expectConnected(caller);
+    return {caller, callee};
+  }
   void expectDigitAtPhone(std::uint8_t payloadType, std::uint8_t heardAs) {
     phone().received.clear();
     for (const auto& packet : digit(payloadType, 11, pageVoice.sequenceNumber, pageVoice.timestamp, page().ssrc)) {
@@ -281,15 +293,7 @@ TEST_F(DigitsTest, BesideOpusTheDurationIsInThePagesClock) {
   Codec wide = kDigits;
   wide.payloadType = 110;
   wide.clockRate = 48000;
-  Page& caller = signedIn("1003");
-  Phone& callee = phone("2003");
-  caller.codecs = {kOpus, wide, kDigits};
-  callee.codecs = {kOpus, Phone::digits()};
-  callee.onInvite = Phone::OnInvite::Answer;
-  caller.call("2003");
-  run(500ms);
-  caller.takeAnswer();
-  expectConnected(caller);
+  const auto [caller, callee] = besideOpus({kOpus, wide, kDigits});
   caller.received.clear();
   callee.speak({.payloadType = 111, .sequenceNumber = 1, .timestamp = 960, .ssrc = 0x77});
   for (const auto& packet : digit(101, 5, 2, 1920, 0x77)) callee.speak(packet);
@@ -297,6 +301,47 @@ TEST_F(DigitsTest, BesideOpusTheDurationIsInThePagesClock) {
   ASSERT_EQ(caller.received.size(), 7u);
   EXPECT_EQ(caller.received[6].payloadType, 110);
   EXPECT_EQ(loadBigEndian<std::uint16_t>(caller.received[6].payload.data() + 2), 4 * 160 * 6);
+}
+
+// As captured: it counts the 48 kHz of Opus against an event's 8 kHz, so that each digit is over at once.
+TEST_F(DigitsTest, TheEndsThatFirefoxSendsAloneBesideOpusAreWholeDigitsAtThePhone) {
+  const auto [caller, callee] = besideOpus({kOpus, kDigits});
+  callee.received.clear();
+  pageVoice.payloadType = 111;
+  auto speak = [&, &caller = caller] {
+    caller.speak(pageVoice);
+    ++pageVoice.sequenceNumber;
+    pageVoice.timestamp += 960;
+    run(20ms);
+  };
+  for (const std::uint8_t event : {1, 5}) {
+    speak();
+    for (int i = 0; i < 3; ++i) {
+      RtpSample end = pageVoice;
+      end.payloadType = 126;
+      end.marker = true;
+      end.payload = {event, 0x8a, 0x03, 0xc0};
+      caller.speak(end);
+      ++pageVoice.sequenceNumber;
+    }
+    pageVoice.timestamp += 960;
+    run(20ms);
+  }
+  speak();
+  ASSERT_EQ(callee.received.size(), 11u);  // voice, start and three ends, voice, start and three ends, voice
+  for (std::size_t i = 0; i < 11; ++i) {
+    const auto& packet = callee.received[i];
+    EXPECT_EQ(packet.sequenceNumber, static_cast<std::uint16_t>(callee.received[0].sequenceNumber + i));
+    EXPECT_EQ(packet.ssrc, callee.received[0].ssrc);
+    EXPECT_EQ(packet.timestamp - callee.received[0].timestamp, 960 * (i / 5 * 2 + (i % 5 > 0 ? 1 : 0))) << i;
+    EXPECT_EQ(packet.payloadType, i % 5 == 0 ? 111 : 101);
+    if (i % 5 == 0) continue;
+    const bool start = i % 5 == 1;
+    EXPECT_EQ(packet.marker, start) << i;
+    const std::uint8_t event = i < 5 ? 1 : 5;
+    EXPECT_EQ(packet.payload, start ? (ByteVector{event, 0x0a, 0x00, 0xa0}) : (ByteVector{event, 0x8a, 0x03, 0xc0}))
+        << i;
+  }
 }
 
 TEST_F(DigitsTest, TheFarEndsNumberForDigitsChanges) {

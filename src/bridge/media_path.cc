@@ -150,7 +150,7 @@ void MediaPath::handleBrowserRtp(TimePoint now, Datagram& datagram) {
   }
   MutableBytes packet = datagram.bytes();
   if (view->hasExtension()) packet = rtp::withoutExtension(packet);
-  convertDigit(format, packet);
+  if (!format.media) rtp::convertEventDuration(packet, format.clockRate, format.outgoingClockRate);
   if (shape_ == Shape::Mirror) {
     sendToPage(now, stream, datagram, packet, format);
   } else {
@@ -163,6 +163,7 @@ void MediaPath::sendToSip(TimePoint now, Stream& stream, Datagram& datagram, Mut
   const bool ready = stream.end && stream.sipRtcp && stream.target.port != 0;
   if (ready && format.media && format.outgoingClockRate != stream.toSipRate)
     setRateToSip(stream, format.outgoingClockRate);
+  if (ready && !format.media && stream.events.handle(packet)) sendEventStart(now, stream, packet, format);
   if (!ready || !stream.toSip.rewrite(now, packet, format.outgoing)) {
     ++counters_.packetsDropped;
     return;
@@ -174,6 +175,15 @@ void MediaPath::sendToSip(TimePoint now, Stream& stream, Datagram& datagram, Mut
   datagram.socket = stream.end->ports.rtp;
   datagram.remote = stream.target;
   sink_.forward(datagram);
+  ++counters_.packetsToSip;
+}
+
+// Firefox sends the ends of a digit alone where its clock runs faster than the event's.
+void MediaPath::sendEventStart(TimePoint now, Stream& stream, Bytes end, const Format& format) {
+  rtp::EventStart start(end, format.outgoingClockRate);
+  if (!stream.toSip.insert(now, start.bytes(), format.outgoing)) return;
+  if (const auto sent = rtp::PacketView::parse(start.bytes())) stream.sipRtcp->handlePacketSent(now, *sent);
+  sink_.send(stream.end->ports.rtp, stream.target, start.bytes());
   ++counters_.packetsToSip;
 }
 
@@ -198,16 +208,6 @@ void MediaPath::sendToPage(TimePoint now, Stream& stream, Datagram& datagram, Mu
   }
   sink_.forward(datagram);
   ++counters_.packetsToBrowser;
-}
-
-// RFC 4733 §2.3.5: the duration is in units of the clock.
-void MediaPath::convertDigit(const Format& format, MutableBytes packet) {
-  if (format.clockRate == format.outgoingClockRate || packet.size() < rtp::kFixedHeaderBytes + 4) return;
-  std::uint8_t* duration = packet.data() + *rtp::headerSize(packet) + 2;
-  if (duration + 2 > packet.data() + packet.size()) return;
-  const std::uint64_t converted =
-      std::uint64_t{loadBigEndian<std::uint16_t>(duration)} * format.outgoingClockRate / format.clockRate;
-  storeBigEndian(duration, static_cast<std::uint16_t>(std::min<std::uint64_t>(converted, 0xffff)));
 }
 
 bool MediaPath::straggles(TimePoint now, const Stream& stream, std::uint32_t ssrc) const {
@@ -267,7 +267,7 @@ void MediaPath::handleSip(TimePoint now, std::size_t index, Datagram& datagram) 
   }
   MutableBytes packet = datagram.bytes();
   if (view->hasExtension()) packet = rtp::withoutExtension(packet);
-  convertDigit(format, packet);
+  if (!format.media) rtp::convertEventDuration(packet, format.clockRate, format.outgoingClockRate);
   sendToPage(now, stream, datagram, packet, format);
 }
 

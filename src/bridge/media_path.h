@@ -23,6 +23,7 @@
 #include "core/call/machine.h"
 #include "core/rtp/rewriter.h"
 #include "core/rtp/rtcp_session.h"
+#include "core/rtp/telephone_event.h"
 #include "peer/peer.h"
 
 namespace crosspoint::bridge {
@@ -88,6 +89,7 @@ class MediaPath {
 
   struct Stream {
     rtp::Rewriter toSip, toPage;
+    rtp::EventStarts events;  // towards SIP
     std::optional<SipEnd> end;
     SocketAddress target, rtcpTarget;              // where we send now: announced, or latched
     std::optional<std::uint32_t> sipSsrc;          // of what was accepted last
@@ -100,12 +102,12 @@ class MediaPath {
     Formats fromSip;
   };
 
-  static void convertDigit(const Format&, MutableBytes packet);
   bool straggles(TimePoint now, const Stream&, std::uint32_t ssrc) const;
   bool latch(TimePoint now, Stream&, const Datagram&, std::uint32_t ssrc);
   bool latchRtcp(Stream&, const Datagram&);
   void sendToPage(TimePoint now, Stream&, Datagram&, MutableBytes packet, const Format&);
   void sendToSip(TimePoint now, Stream&, Datagram&, MutableBytes packet, const Format&);
+  void sendEventStart(TimePoint now, Stream&, Bytes end, const Format&);
   void setRateToPage(Stream&, std::uint32_t clockRate);
   void setRateToSip(Stream&, std::uint32_t clockRate);
   void countRtcpFromPage(Bytes compound);
