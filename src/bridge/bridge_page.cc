@@ -9,8 +9,9 @@ bool hasControlCharacter(std::string_view text) {
   return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
-// For this long a BYE that has come ahead of its OFFER is remembered: both were posted at the same time.
-constexpr Duration kByeAheadMax = std::chrono::seconds(2);
+// For this long a BYE that has come ahead of its OFFER is remembered: both were posted at the same time, on two
+// connections. Nobody dials again as soon as that.
+constexpr Duration kByeAheadMax = std::chrono::milliseconds(200);
 
 }  // namespace
 
@@ -122,6 +123,7 @@ void Bridge::Impl::startCall(TimePoint now, Session& session, const std::string&
   const bool byeWasQuicker = cancelled && cancelled->to == to && now - cancelled->at <= kByeAheadMax;
   if (byeWasQuicker || isOfEndedCall(session, to, offer)) {
     session.roap.endCall(now);
+    if (byeWasQuicker) session.tell("BYE", peerName(to));  // it may have meant another call: then the page waits
     return;
   }
   session.queue.forgetUnread();  // of the call before: its BYE would end this one at the page

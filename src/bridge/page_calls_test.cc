@@ -256,10 +256,21 @@ TEST_F(PageCallsTest, AByeThatOvertakesItsOfferLeavesNoPhoneRinging) {
   caller.call("2001");
   run(1s);
   EXPECT_FALSE(callee.ringing());
-  EXPECT_EQ(caller.list(), "");
+  EXPECT_EQ(caller.list(), "BYE") << "or a page that did not mean this call would wait for ever";
   caller.call("2001");  // it means the next one
   run(1s);
   EXPECT_TRUE(callee.ringing());
+}
+
+TEST_F(PageCallsTest, AByeForAnOfferThatNeverCameDoesNotHurtARedial) {
+  Page& caller = signedIn("1001");
+  Phone& callee = phone("2001");
+  caller.post("BYE", "2001");
+  run(250ms);
+  caller.call("2001");
+  run(1s);
+  EXPECT_TRUE(callee.ringing());
+  EXPECT_EQ(caller.count("BYE"), 0u);
 }
 
 TEST_F(PageCallsTest, ALateByeForTheCallBeforeDoesNotHurtTheNext) {
