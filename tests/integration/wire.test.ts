@@ -47,7 +47,8 @@ describe('the wire', () => {
   const ssidOf = ({ body }: Reply): string => /^[^=\r\n]*=([^\r\n]*)/.exec(body)![1]!; // as clients take it
   const signIn = async (id = anonymous()): Promise<string> => ssidOf(await ask(`/sign_in?${id}`));
   const message = (ssid: string, to: string, body: string): Asked => ask(`/message?from=${ssid}&to=${to}`, body);
-  const roap = (more: object): string => `RSMP ${JSON.stringify({ messageType: 'OFFER', Candidates: [], offererSessionId: 1, answererSessionId: null, seq: 1, tiebreaker: 7, ...more })}`;
+  const kOffer = { messageType: 'OFFER', Candidates: [], offererSessionId: 1, answererSessionId: null, seq: 1, tiebreaker: 7 };
+  const roap = (more: object): string => `RSMP ${JSON.stringify({ ...kOffer, ...more })}`;
 
   /** The next message; empty replies are passed over. */
   async function next(ssid: string): Promise<Reply> {
