@@ -60,7 +60,7 @@ describe('two gateways behind a load balancer', () => {
   });
   afterEach(async () => {
     await Promise.all(parties.splice(0).map((party) => party.stop()));
-    await balancer.stop();
+    await balancer?.stop();
     await Promise.all(gateways.map((gateway) => gateway.program.stop()));
   });
   afterAll(async () => {
