@@ -50,7 +50,9 @@ std::expected<call::Media, std::string> BrowserLeg::read(TimePoint now, bool off
   peer::RemoteParameters remote{.ice = *transport->ice,
                                 .fingerprints = transport->fingerprints,
                                 .setup = transport->setup.value_or(offer ? DtlsSetup::ActPass : DtlsSetup::Active)};
+  renewedInVain_ = false;
   if (remote_ && !newPeerConnections_) {
+    renewedInVain_ = remote.fingerprints != remote_->fingerprints;
     remote.fingerprints = remote_->fingerprints;
     remote.setup = remote_->setup;
   }

@@ -35,6 +35,8 @@ class BrowserLeg {
   std::expected<call::Media, std::string> read(TimePoint now, bool offer, std::string_view text,
                                                std::span<const std::string> candidates);
   // The offer that was read last is refused: its sections are forgotten.
+  // What was read last comes from another peer connection, and new-pc-support is off: there will be no media.
+  bool renewedInVain() const { return renewedInVain_; }
   void undoOffer() { sections_ = sectionsBefore_; }
   std::string write(TimePoint now, bool offer, const call::Media&, const std::array<SentStream, call::kStreams>& sent);
 
@@ -46,6 +48,7 @@ class BrowserLeg {
 
   const Dependencies& dependencies_;
   const bool newPeerConnections_;
+  bool renewedInVain_ = false;
   peer::Peer peer_;
   Sections sections_{Sections::Further::SameStream};
   Sections sectionsBefore_{Sections::Further::SameStream};  // the last offer

@@ -8,6 +8,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <optional>
 #include <span>
@@ -173,6 +174,7 @@ class Call {
   void handleSipOfferSettled(TimePoint now, const std::optional<std::string>& sdp);
   void drainPeer(TimePoint now);
   void handlePeerState(TimePoint now, const peer::StateChanged&);
+  std::expected<call::Media, std::string> readPage(TimePoint now, bool offer, const roap::Content&);
   std::string writeToPage(TimePoint now, bool offer, const call::Media&);
   call::Side sipSide() const { return call::other(browser_); }
   void log(LogLevel level, std::string_view event) const;

@@ -30,10 +30,19 @@ bool Call::takesOfferTo(std::string_view to) const {
   return to.empty() || to == "null" || isWith(to);
 }
 
+std::expected<call::Media, std::string> Call::readPage(TimePoint now, bool offer, const roap::Content& content) {
+  auto media = browserLeg_.read(now, offer, content.sdp, candidateLines(content));
+  if (browserLeg_.renewedInVain()) {
+    log(LogLevel::Warning,
+        "the page has renewed its peer connection, which [rsmp] new-pc-support = 0 rules out: it will have no media");
+  }
+  return media;
+}
+
 void Call::handlePageOffer(TimePoint now, const roap::Content& content) {
   prompts_.handleOffer();
   takeAttached(content);
-  const auto media = browserLeg_.read(now, true, content.sdp, candidateLines(content));
+  const auto media = readPage(now, true, content);
   drainPeer(now);
   if (!media) {
     ++shared_.counters.badMessages;
@@ -51,7 +60,7 @@ void Call::handlePageOffer(TimePoint now, const roap::Content& content) {
 
 void Call::handlePageAnswer(TimePoint now, const roap::Content& content) {
   takeAttached(content);
-  const auto media = browserLeg_.read(now, false, content.sdp, candidateLines(content));
+  const auto media = readPage(now, false, content);
   drainPeer(now);
   if (!media) {
     ++shared_.counters.badMessages;
@@ -69,7 +78,7 @@ void Call::handlePageAnswer(TimePoint now, const roap::Content& content) {
 }
 
 void Call::handlePageProvisionalAnswer(TimePoint now, const roap::Content& content) {
-  const auto media = browserLeg_.read(now, false, content.sdp, candidateLines(content));
+  const auto media = readPage(now, false, content);
   drainPeer(now);
   if (media) return;
   ++shared_.counters.badMessages;

@@ -129,6 +129,7 @@ TEST_F(RenewalTest, WithoutSupportForItARenewedConnectionIsAnIceRestartAndNothin
   EXPECT_NE(ufragOfOurs(), ufrag);
   run(20s);
   EXPECT_FALSE(page().connected());  // its handshake meets the session of the first connection
+  EXPECT_TRUE(log.has("the page has renewed its peer connection, which [rsmp] new-pc-support = 0 rules out"));
   EXPECT_EQ(bridge().counters().calls, 1u);
 }
 
@@ -141,6 +142,7 @@ TEST_F(RenewalTest, WithoutSupportForItTheSameConnectionIsRenegotiatedAndRestart
   page().direction = Direction::SendRecv;
   pageOffers();
   expectContinued();
+  EXPECT_FALSE(log.has("new-pc-support"));
   page().restartIce();
   const auto ufrag = ufragOfOurs();
   pageOffers();
