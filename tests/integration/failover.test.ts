@@ -91,6 +91,24 @@ describe('a page with two gateways', () => {
     await expectCallable(party, '1001');
   });
 
+  it('two pages that sign in as the same DN at once: the later one is signed in, and the other one nowhere', async () => {
+    const pages = await Promise.all([0, 1].map((browser) => open('1001', browser, first.url, second.url)));
+    server.program.signal('SIGSTOP');
+    for (const [n, page] of pages.entries()) {
+      await page.evaluate(`client.register('1001')`);
+      await until('its sign-in is there', async () => (await first.metric('http_requests_total')) > n);
+    }
+    server.program.signal('SIGCONT');
+    const [earlier, later] = pages as [WebParty, WebParty];
+    await later.waitFor('onRegister');
+    const ended = async (): Promise<boolean> =>
+      (await earlier.events()).some(({ name }) => name === 'onFailed' || name === 'onDisconnect');
+    await until('the earlier one hears of it', ended);
+    await until('one is signed in', async () => (await sessionsAt(first)) === 1);
+    expect(await sessionsAt(second)).toBe(0);
+    expect((await later.events()).map(({ name }) => name)).not.toContain('onDisconnect');
+  });
+
   it('moves to the second one when the first is killed', async () => {
     const party = await open('1001', 0, first.url, second.url);
     await party.signIn();
