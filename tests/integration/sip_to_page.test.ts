@@ -45,6 +45,7 @@ describe.each(kContenders)('SIP as $name sees it', ({ browser: kind, client }) =
   it('NOTIFY talk answers a ringing call, hold holds it, talk resumes it', async () => {
     const script = notify(caller('1001').invite({ sdp: kOffer }).expect(180), 'talk').expect(200).inviteAnswered({ body: 'm=audio' }).ack();
     notify(script, 'hold').expect(200).receive('INVITE', { body: 'a=(inactive|sendonly)' }).reply(200, { sdp: isHeld }).receive('ACK');
+    script.pause(1_000); // a person's: a client in the field confirms an answer before its browser has taken it
     notify(script, 'talk').expect(200).receive('INVITE', { body: 'a=sendrecv' }).reply(200, { sdp: phoneSdp({ version: 3 }) }).receive('ACK');
     await page.evaluate('openSession()'); // which the talk event answers with
     const far = await bench.far(ended(script));

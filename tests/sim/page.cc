@@ -180,7 +180,8 @@ void Page::handleMessage(const std::string& body, const std::string& peer) {
     handleAnswer(*message);
   } else if (message->type == roap::MessageType::Ok) {
     okAwaitedSince_.reset();
-  } else if (message->type == roap::MessageType::Error && offerOpen_ && state_ == State::InCall) {
+  } else if (message->type == roap::MessageType::Error && offerOpen_ && state_ == State::InCall &&
+             message->seq == seq_) {
     offerOpen_ = false;  // a later offer was refused; the call goes on
     unsure_ = true;
     changedAt_ = clock_.now();
@@ -211,6 +212,7 @@ void Page::handleOffer(const roap::Message& message, const std::string& peer) {
     droppedOffer_ = true;
     return;
   }
+  if (state_ == State::Idle && *message.seq > 1) return;  // of the call that the page has just left
   if (state_ == State::Idle) {
     ended_ = End::None;
     waiting_ = message;
@@ -325,7 +327,8 @@ void Page::hangUp() {
 void Page::handleBye() {
   const bool missed = std::exchange(missed_, false);  // its OFFER or INVITE, perhaps
   if (state_ == State::Idle && ended_ != End::ByPage && !missed) complain("a BYE for no call");
-  endCall(droppedOffer_ ? End::ByPage : End::ByGateway);
+  endCall(droppedOffer_ || offerOpen_ ? End::ByPage
+                                      : End::ByGateway);  // an OFFER that crossed it may bring another one
 }
 
 void Page::endCall(End how) {
