@@ -43,6 +43,10 @@ class Peer::Impl {
   void setRemote(TimePoint now, const RemoteParameters& remote) {
     if (closed_) return;
     if (remote.iceLite) agent_.setRemoteLite(now);
+    const bool renewed = remoteIce_ && *remoteIce_ != remote.ice && remoteFingerprints_ != remote.fingerprints;
+    if (renewed) formerPaths_ = validated_;
+    remoteIce_ = remote.ice;
+    remoteFingerprints_ = remote.fingerprints;
     agent_.setRemoteCredentials(now, remote.ice);
     security_.setRemote(now, remote.fingerprints, remote.setup);
     settle(now);
@@ -207,8 +211,10 @@ class Peer::Impl {
     return Received::Control;
   }
 
+  // What still arrives from a peer connection that the far end has renewed would fail the handshake of the new one.
   Received handleDtls(TimePoint now, const Datagram& datagram) {
-    if (!validated(datagram.socket, datagram.remote)) {
+    const bool former = std::ranges::find(formerPaths_, Path{datagram.socket, datagram.remote}) != formerPaths_.end();
+    if (former || !validated(datagram.socket, datagram.remote)) {
       ++counters_.droppedNotValidated;
       return Received::Dropped;
     }
@@ -249,6 +255,7 @@ class Peer::Impl {
   }
 
   void addValidated(const Path& path) {
+    std::erase(formerPaths_, path);  // proven anew
     if (std::ranges::find(validated_, path) == validated_.end()) {
       if (validated_.size() == kValidatedMax) validated_.erase(validated_.begin());
       validated_.push_back(path);
@@ -308,6 +315,9 @@ class Peer::Impl {
   ice::Agent agent_;
   Security security_;
   std::vector<Path> validated_;
+  std::vector<Path> formerPaths_;  // proven before the far end renewed its peer connection, and not since
+  std::optional<IceCredentials> remoteIce_;
+  std::vector<Fingerprint> remoteFingerprints_;
   std::optional<Path> path_;      // the selected pair
   std::optional<Path> dtlsPath_;  // where the far end's last DTLS datagram came from
   State state_ = State::New;

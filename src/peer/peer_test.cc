@@ -146,6 +146,18 @@ TEST(Peer, ARenewedPeerConnectionOfTheFarEndAgreesOnNewKeys) {
   t.expectMediaFlows(1, 78);
 }
 
+TEST(Peer, WhatARenewedPeerConnectionHasLeftBehindIsNotTakenForTheNewHandshake) {
+  PeerWorld t;
+  t.connect();
+  const ByteVector record(60, 22);  // a DTLS handshake record by its first byte
+  EXPECT_EQ(t.deliver(t.a.address, t.b.address, record), Received::Control);
+  const dtls::Context renewed(crypto::Certificate::selfSigned(kWallStart));
+  t.b.peer->setRemote(t.now, {.ice = {t.random.alphanumeric(8), t.random.alphanumeric(24)},
+                              .fingerprints = {renewed.fingerprint()},
+                              .setup = DtlsSetup::Active});
+  EXPECT_EQ(t.deliver(t.a.address, t.b.address, record), Received::Dropped);
+}
+
 TEST(Peer, CloseTellsTheFarEndAndIsFinal) {
   PeerWorld t;
   t.connect();
