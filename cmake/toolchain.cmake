@@ -5,7 +5,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options(-Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds -Wno-maybe-uninitialized
                       -Wno-dangling-pointer -Wno-missing-field-initializers)
 else()
-  add_compile_options(-Wno-missing-field-initializers -Wno-missing-designated-field-initializers)
+  # Deprecated: what std::stable_sort of libstdc++ 12 uses inside.
+  add_compile_options(-Wno-missing-field-initializers -Wno-missing-designated-field-initializers
+                      -Wno-deprecated-declarations)
 endif()
 option(CROSSPOINT_WERROR "Warnings are errors" ON)
 if(CROSSPOINT_WERROR)
