@@ -1,6 +1,7 @@
 #include "gateway/schema.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "bridge/attached_data.h"
 #include "core/sip/uri.h"

@@ -2,6 +2,8 @@
 // act.
 #include "core/call/machine.h"
 
+#include <utility>
+
 namespace crosspoint::call {
 
 std::optional<Media> Machine::answerToNewcomer(Side side, const Media& offer) const {
