@@ -25,7 +25,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   rtp::EventStarts starts;
   if (starts.handle(copy)) {
     rtp::EventStart start(copy, 8000);
-    (void)rewriter.insert(TimePoint{} + 2h, start.bytes(), 96);  // refused where there is no room before the packet
+    rtp::Rewriter fresh({.ssrc = 2});  // nothing has been sent, so that there is room before the end
+    if (!fresh.insert(TimePoint{}, start.bytes(), 96) || starts.handle(copy)) __builtin_trap();
   }
   const auto stripped = rtp::PacketView::parse(rtp::withoutExtension(copy));
   if (!stripped || stripped->hasExtension() || stripped->payload().size() != packet->payload().size()) __builtin_trap();
