@@ -70,7 +70,9 @@ export class Fixture {
     return this.events.filter(([each]) => each === name).length;
   }
 
-  async signIn(dn = '1020'): Promise<this> {
+  /** `features`: the extensions that the gateway has. */
+  async signIn(dn = '1020', features?: string): Promise<this> {
+    if (features !== undefined) this.gateway.features = features;
     this.client.register(dn);
     await settle();
     return this;
@@ -120,14 +122,29 @@ export class Fixture {
     await settle();
   }
 
-  /** A call to 1021, established. */
+  /** Signs in and calls 1021, which answers. */
   async call(audio = true, video = true): Promise<this> {
     await this.signIn();
+    return this.callSignedIn(audio, video);
+  }
+
+  /** Calls 1021, which answers. */
+  async callSignedIn(audio = true, video = true): Promise<this> {
     await this.enableMedia(audio, video);
     this.session.makeOffer('1021', audio, video);
     await pass(20);
     await this.answer();
     return this;
+  }
+
+  /** The next peer connection cannot do this. */
+  failNext(method: 'createOffer' | 'createAnswer'): void {
+    const create = this.platform.createPeerConnection.bind(this.platform);
+    vi.spyOn(this.platform, 'createPeerConnection').mockImplementationOnce((configuration) => {
+      const connection = create(configuration);
+      this.platform.connection.failNext = method;
+      return connection;
+    });
   }
 }
 

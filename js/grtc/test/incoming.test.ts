@@ -103,12 +103,7 @@ describe('An incoming call', () => {
   it('that the browser cannot answer is ended with BYE', async () => {
     const t = await new Fixture().signIn();
     await t.offer(kBoth);
-    const create = t.platform.createPeerConnection.bind(t.platform);
-    t.platform.createPeerConnection = (configuration) => {
-      const connection = create(configuration);
-      t.platform.connection.failNext = 'createAnswer';
-      return connection;
-    };
+    t.failNext('createAnswer');
     t.session.acceptCall();
     await pass(10);
     expect(t.names().slice(-2)).toEqual(['onWebrtcError', 'onPeerClosing']);

@@ -360,12 +360,7 @@ describe('A call that fails', () => {
 
   it('because the browser cannot make an offer ends with onWebrtcError; the gateway never hears of it', async () => {
     const t = await new Fixture().signIn();
-    const create = t.platform.createPeerConnection.bind(t.platform);
-    t.platform.createPeerConnection = (configuration) => {
-      const connection = create(configuration);
-      t.platform.connection.failNext = 'createOffer';
-      return connection;
-    };
+    t.failNext('createOffer');
     t.session.makeOffer('1021');
     await pass(10);
     expect(t.names()).toEqual(['onRegister', 'onWebrtcError', 'onPeerClosing']);

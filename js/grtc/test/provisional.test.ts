@@ -115,12 +115,7 @@ describe('A call that rings here', () => {
 
   it('is accepted all the same where the browser refuses a provisional answer', async () => {
     const t = await signedIn();
-    const create = t.platform.createPeerConnection.bind(t.platform);
-    vi.spyOn(t.platform, 'createPeerConnection').mockImplementationOnce((configuration) => {
-      const made = create(configuration);
-      t.platform.connection.failNext = 'createAnswer';
-      return made;
-    });
+    t.failNext('createAnswer');
     await t.offer(kBoth);
     t.session.acceptCall();
     await pass(20);

@@ -29,12 +29,7 @@ describe('A call without an offer that the page has accepted', () => {
 
   it('for which the browser makes no offer is ended at the gateway too', async () => {
     const t = await invited();
-    const create = t.platform.createPeerConnection.bind(t.platform);
-    t.platform.createPeerConnection = (configuration) => {
-      const connection = create(configuration);
-      t.platform.connection.failNext = 'createOffer';
-      return connection;
-    };
+    t.failNext('createOffer');
     t.session.acceptCall();
     await pass(20);
     expect(t.names().slice(-2)).toEqual(['onWebrtcError', 'onPeerClosing']);

@@ -11,9 +11,8 @@ const kAll = 'ack,progress,provisional,websocket,resume,transfer';
 
 async function signedIn(configuration = {}, prepare: (t: Fixture) => void = () => undefined): Promise<Fixture> {
   const t = new Fixture(configuration);
-  t.gateway.features = kAll;
   prepare(t);
-  return t.signIn();
+  return t.signIn('1020', kAll);
 }
 
 const infos = (t: Fixture): unknown[] => t.events.filter(([name]) => name === 'onInfoFromPeer').map(([, data]) => data);
@@ -75,10 +74,7 @@ describe('The WebSocket', () => {
 
   it('carries messages of the page, in order and numbered, but not BYE', async () => {
     const t = await signedIn();
-    await t.enableMedia();
-    t.session.makeOffer('1021');
-    await pass(20);
-    await t.answer();
+    await t.callSignedIn();
     t.session.closeSession(true);
     await settle();
     const told = t.gateway.posts.map(({ number, way, to, body }) => [number, way, to, body.slice(0, 4)]);
@@ -189,10 +185,7 @@ describe('The WebSocket', () => {
 
   it('cut at random, brings each message of the page once and in order, whatever is not confirmed', async () => {
     const t = await signedIn();
-    await t.enableMedia();
-    t.session.makeOffer('1021');
-    await pass(20);
-    await t.answer();
+    await t.callSignedIn();
     let random = 11;
     const chance = (): number => ((random = (random * 48271) % 2147483647) / 2147483647);
     for (let n = 1; n <= 200; n += 1) {
