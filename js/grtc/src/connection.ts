@@ -2,8 +2,11 @@
 // so that no message is lost or taken twice when one way takes over from the other.
 //
 // Both ways begin at once, so that a proxy that swallows WebSockets costs no time. Once the WebSocket is open, the
-// hanging GET ends; when the WebSocket ends, the hanging GET is there again at once, and another WebSocket is tried
-// after a pause that grows.
+// gateway ends the hanging GET; when the WebSocket ends, the hanging GET is there again at once, and another WebSocket
+// is tried after a pause that grows.
+//
+// Whichever reaches the gateway later takes over. Where that was the hanging GET, it is certainly there now, and the
+// next WebSocket, opened at once, takes over from it.
 
 import { numberOf } from './frames.js';
 import type { Logger } from './log.js';
@@ -38,10 +41,15 @@ const kSocketProof = 60_000;
 /** Why the gateway closes a WebSocket (docs/protocols/signalling.md, section 3.4). */
 const kSignedOut = 1000;
 const kStopping = 1001;
+const kTakenOver = 4409;
 const kNoSession = 4404;
 const kElsewhere = 4410;
 /** A login this old has worked, unless it is of no use at all. */
 const kNewMax = 3000;
+/** So often in a row a hanging GET may overtake its WebSocket before that one is opened with a pause again. */
+const kOvertakenMax = 3;
+/** A hanging GET that ends with nothing while a WebSocket is being opened: that one has reached the gateway, we hear of it soon. */
+const kOpeningPause = 1000;
 
 export class Connection {
   readonly login: Login;
@@ -53,6 +61,7 @@ export class Connection {
   #socket: SocketChannel | null = null;
   #socketTimer: ReturnType<typeof setTimeout> | undefined;
   #socketPause = kSocketPauseMin;
+  #overtaken = 0;
   #unreachable = 0;
   #worked = false;
   readonly #madeAt = Date.now();
@@ -68,6 +77,7 @@ export class Connection {
         this.#worked = true;
         this.#proveReachable();
         this.#take(numberOf(header(kSequenceHeader)), header('Pragma'), text);
+        return text === '' && this.#socket?.isOpen === false ? kOpeningPause : 0;
       },
       handleFailure: (status, unreachable) => this.#handleFailure(status, unreachable),
       handleGone: (unknown) => this.#handleGone(unknown),
@@ -78,6 +88,7 @@ export class Connection {
   start(): void {
     this.stop();
     this.#socketPause = kSocketPauseMin;
+    this.#overtaken = 0;
     this.#poller.start();
     this.#openSocket();
   }
@@ -107,7 +118,7 @@ export class Connection {
           openedAt = Date.now();
           this.#worked = true;
           log.debug('The WebSocket is open.');
-          this.#poller.stop();
+          this.#poller.finish();
         },
         handleMessage: (sequence, peer, body) => {
           this.#proveReachable();
@@ -128,8 +139,17 @@ export class Connection {
       this.#handleGone(code === kNoSession);
       return;
     }
+    const lasted = openedAt > 0 && Date.now() - openedAt > kSocketProof;
+    if (lasted) {
+      this.#socketPause = kSocketPauseMin;
+      this.#overtaken = 0;
+    }
+    if (code === kTakenOver && this.#poller.isAsking && (this.#overtaken += 1) <= kOvertakenMax) {
+      this.#poller.goOn();
+      this.#openSocket();
+      return;
+    }
     if (openedAt > 0) this.login.troubled = true;
-    if (openedAt > 0 && Date.now() - openedAt > kSocketProof) this.#socketPause = kSocketPauseMin;
     this.#socketTimer = setTimeout(() => this.#openSocket(), this.#socketPause);
     this.#socketPause = Math.min(kSocketPauseMax, this.#socketPause * 2);
     if (!this.#poller.isRunning) this.#poller.start();

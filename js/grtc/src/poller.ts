@@ -16,8 +16,8 @@ export interface PollerOptions {
 }
 
 export interface PollerListener {
-  /** Nothing is wrong; the body may be empty ("nothing yet"). */
-  handleReply(reply: HttpReply): void;
+  /** Nothing is wrong; the body may be empty ("nothing yet"). Returns the milliseconds to wait before the next request. */
+  handleReply(reply: HttpReply): number;
   /** It will be tried again in 3 s, unless the listener stops it. `unreachable`: no reply came at all. */
   handleFailure(status: string, unreachable: boolean): void;
   /** The gateway says that there is no such session; `unknown`: and knows nothing of one. Stops. */
@@ -36,6 +36,8 @@ export class Poller {
   readonly #options: PollerOptions;
   readonly #listener: PollerListener;
   #round: AbortController | null = null;
+  #asking: AbortSignal | null = null; // of the round whose request is under way
+  #finishing = false;
 
   constructor(platform: Platform, login: Login, options: PollerOptions, listener: PollerListener) {
     this.#platform = platform;
@@ -44,8 +46,14 @@ export class Poller {
     this.#listener = listener;
   }
 
+  /** Whether it goes on for as long as nobody ends it. */
   get isRunning(): boolean {
-    return this.#round !== null;
+    return this.#round !== null && !this.#finishing;
+  }
+
+  /** Whether a request is under way. */
+  get isAsking(): boolean {
+    return this.#round !== null && this.#asking === this.#round.signal;
   }
 
   /** Begins; if it runs already, a new request takes the place of the present one or of the pause. */
@@ -59,13 +67,25 @@ export class Poller {
   stop(): void {
     this.#round?.abort();
     this.#round = null;
+    this.#finishing = false;
+  }
+
+  /** Makes no further request. The one under way is for the gateway to end: one that is cut may reach it all the same, later. */
+  finish(): void {
+    this.#finishing = true;
+  }
+
+  /** After finish(), while a request is under way: not so. */
+  goOn(): void {
+    this.#finishing = false;
   }
 
   async #run(stopped: AbortSignal): Promise<void> {
-    while (!stopped.aborted) {
+    while (!stopped.aborted && !this.#finishing) {
       const pause = await this.#poll(stopped);
       if (pause > 0) await delay(pause, stopped);
     }
+    if (!stopped.aborted) this.stop();
   }
 
   /** One request. Resolves to the pause before the next one. */
@@ -74,17 +94,19 @@ export class Poller {
     const limit = new Limit(stopped, pollingTimeout);
     const startedAt = Date.now();
     let reply: HttpReply;
+    this.#asking = stopped;
     try {
       const url = receiveUrl(this.#login, 'wait', known);
       reply = await this.#platform.request({ method: 'GET', url, signal: limit.signal });
     } catch (error) {
-      if (stopped.aborted) return 0;
+      if (stopped.aborted || this.#finishing) return 0;
       if (!limit.expired) return this.#failed(`The hanging GET failed: ${describe(error)}`, true);
       log.debug('The hanging GET timed out; polling again.');
       if (Date.now() - startedAt > pollingTimeout + kSleepMin) this.#login.troubled = true;
       return this.#doubt(stopped);
     } finally {
       limit.release();
+      if (this.#asking === stopped) this.#asking = null;
     }
     if (stopped.aborted) return 0;
     if (isGone(reply.status, this.#login)) {
@@ -93,10 +115,11 @@ export class Poller {
       return 0;
     }
     if (reply.status !== 200) {
+      if (this.#finishing) return 0;
       return this.#failed(`The gateway answered the hanging GET with status ${reply.status}.`, false);
     }
-    this.#listener.handleReply(reply);
-    return reply.text === '' && Date.now() - startedAt < kEmptyReplyMin ? kEmptyReplyMin : 0;
+    const pause = this.#listener.handleReply(reply);
+    return reply.text === '' && Date.now() - startedAt < kEmptyReplyMin ? Math.max(pause, kEmptyReplyMin) : pause;
   }
 
   /** Our own gateway says "nothing yet" in good time: if it did not, the connection may have died without a word. */

@@ -94,6 +94,8 @@ export class FakeGateway {
   failPolls: number[] = [];
   /** WebSockets are swallowed by something in between. */
   blocksSockets = false;
+  /** Polls reach it only after this many milliseconds, even those that the page has given up by then. */
+  pollsTake = 0;
   /** Numbered messages of the page are not confirmed. */
   confirms = true;
   /** They are taken, but that they were does not arrive. */
@@ -192,13 +194,20 @@ export class FakeGateway {
     this.#handleAck(numberOf(new URL(request.url).searchParams.get('ack')));
     return new Promise((resolve, reject) => {
       const poll: OpenPoll = { url: request.url, reply: resolve };
-      this.#polls.push(poll);
+      if (this.pollsTake > 0) setTimeout(() => this.#openPoll(poll), this.pollsTake);
+      else this.#openPoll(poll);
       request.signal?.addEventListener('abort', () => {
         this.#polls = this.#polls.filter((each) => each !== poll);
         reject(new DOMException('aborted', 'AbortError'));
       });
-      this.#flush();
     });
+  }
+
+  /** It takes over from what came before it. */
+  #openPoll(poll: OpenPoll): void {
+    for (const socket of this.openSockets) socket.end(4409);
+    this.#polls.push(poll);
+    this.#flush();
   }
 
   #handlePost(request: HttpRequest, url: URL): Promise<HttpReply> {
