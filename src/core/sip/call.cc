@@ -137,11 +137,19 @@ bool Call::isFirstInvite(const Request& request) const {
   return outgoing_ && request.method == Method::Invite && request.cseq == seed_.cseq;
 }
 
+// RFC 3261 §13.2.2.4: for 64*T1 after the first 2xx another branch may answer, and must get its ACK and BYE even though
+// the call is over. A branch that nothing was ever heard of is not waited for.
+bool Call::awaitsForks() {
+  if (!requests_.awaitsFurtherAnswers()) return false;
+  return std::ranges::any_of(
+      branches_, [this](const Branch& b) { return !b.lost && !b.over && !(confirmed_ && &b == &confirmed()); });
+}
+
 // After the end only what the far end could not do without is waited for.
 void Call::settleDown() {
   if (state_ != State::Ending) return;
   if (requests_.findUnanswered(Method::Bye) != nullptr || requests_.findUnanswered(Method::Invite) != nullptr) return;
-  if (referring()) return;  // RFC 5057 §5.2
+  if (referring() || awaitsForks()) return;  // RFC 5057 §5.2
   requests_.forgetAll();
   moveTo(State::Gone);
 }
@@ -267,7 +275,10 @@ void Call::handleFinal(TimePoint now, ClientTransactionId id, const Response& re
 // ---- Time ----
 
 void Call::handleExpired(TimePoint now, ClientRequests::Entry& entry) {
-  if (entry.phase == ClientRequests::Phase::Answered) return requests_.forget(entry.id);
+  if (entry.phase == ClientRequests::Phase::Answered) {
+    requests_.forget(entry.id);
+    return settleDown();
+  }
   const bool ringing = entry.request.method == Method::Invite && entry.phase == ClientRequests::Phase::Proceeding;
   if (!ringing || entry.cancelWanted) return handleFailure(now, entry.id, 408);
   requests_.cancel(now, entry);

@@ -175,6 +175,7 @@ class Call {
   void sendBye(TimePoint now, Branch& branch, std::optional<Reason> reason);
   void windDown(TimePoint now);
   void settleDown();
+  bool awaitsForks();
   void respond(const ServerTransactionId& id, Response response);
   void respond(const ServerTransactionId& id, const Request& request, int status, std::string_view reason = {});
   void handleFinal(TimePoint now, ClientTransactionId id, const Response& response, bool fromFarEnd);

@@ -230,7 +230,7 @@ TEST(OutgoingCall, IsAnsweredByABranchBeyondTheBoundAsWell) {
   EXPECT_EQ(t.ack().request.to.tag, "one more");
   ASSERT_TRUE(t.agent.hangUp(t.now, t.call));
   t.respond(t.request(Method::Bye), 200, "one more");
-  t.expectNothingLeftAfter(seconds(0));
+  t.expectNothingLeftAfter(Timers{}.ackWait);
 }
 
 TEST(OutgoingCall, EndsTheAnswersOfBranchesBeyondTheBoundToo) {

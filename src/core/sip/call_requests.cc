@@ -11,10 +11,8 @@ namespace {
 
 constexpr int kByeRepeatsMax = 2;
 
-// What the far end may do in an early dialog of a call of ours.
-bool isTakenEarly(Method method) {
-  return method == Method::Update || method == Method::Info || method == Method::Notify || method == Method::Options;
-}
+// What the far end gets another answer to than 481 in an early dialog of a call of ours: that would end it there.
+bool isTakenEarly(Method method) { return method != Method::Bye && method != Method::Prack; }
 
 }  // namespace
 
@@ -47,6 +45,10 @@ void Call::handleRequest(TimePoint now, RequestReceived received) {
         Response response = makeResponse(request, 500, localTag_);
         response.retryAfter = static_cast<std::uint32_t>(environment_.random.below(11));
         return respond(received.id, std::move(response));
+      }
+      if (early) {  // §14.2: our own INVITE is in progress in that dialog
+        ++environment_.counters.glares;
+        return respond(received.id, request, 491);
       }
       return handleReInvite(now, std::move(received));
     case Method::Update:
@@ -96,6 +98,13 @@ void Call::handleByeFinal(TimePoint now, const Request& bye, const Response& res
 }
 
 void Call::handleInfo(RequestReceived received) {
+  const bool ofAPackage = std::ranges::any_of(
+      received.request.extraHeaders, [](const Header& header) { return namesEqual(header.name, "Info-Package"); });
+  if (ofAPackage) {  // RFC 6086 §4.2.2: none was offered
+    Response response = makeResponse(received.request, 469, localTag_);
+    response.extraHeaders = {{"Recv-Info", ""}};
+    return respond(received.id, std::move(response));
+  }
   respond(received.id, received.request, 200);
   tell(InfoReceived{.call = id_,
                     .contentType = std::move(received.request.contentType),

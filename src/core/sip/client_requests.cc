@@ -66,11 +66,17 @@ void ClientRequests::sendCancel(TimePoint now, Entry& entry) {
 void ClientRequests::markAnswered(TimePoint now, ClientTransactionId id) {
   Entry* entry = find(id);
   if (entry == nullptr || entry->phase == Phase::Answered) return;
-  if (const auto old = std::ranges::find(entries_, Phase::Answered, &Entry::phase); old != entries_.end())
-    forget(old->id);
+  const auto old = std::ranges::find_if(
+      entries_, [](const Entry& other) { return other.phase == Phase::Answered && !other.request.to.tag.empty(); });
+  if (old != entries_.end()) forget(old->id);
   entry = find(id);
   entry->phase = Phase::Answered;
   entry->deadline = now + environment_.config.timers.ackWait;
+}
+
+bool ClientRequests::awaitsFurtherAnswers() const {
+  return std::ranges::any_of(
+      entries_, [](const Entry& entry) { return entry.phase == Phase::Answered && entry.request.to.tag.empty(); });
 }
 
 void ClientRequests::forget(ClientTransactionId id) {

@@ -49,8 +49,11 @@ class ClientRequests {
   // An INVITE's CANCEL, now or as soon as it is allowed. Its final response is waited for no longer than
   // Timers::afterCancel.
   void cancel(TimePoint now, Entry& entry, std::vector<Reason> reasons = {});
-  // A 2xx to an INVITE. An earlier INVITE that was kept for its repeated 2xx is forgotten now. Invalidates entries.
+  // A 2xx to an INVITE, which is kept for further ones. An earlier re-INVITE that was kept for its repeated 2xx is
+  // forgotten now. Invalidates entries.
   void markAnswered(TimePoint now, ClientTransactionId id);
+  // An INVITE outside a dialog was answered, and may be answered by another branch still.
+  bool awaitsFurtherAnswers() const;
   void forget(ClientTransactionId id);
   void forgetAll();
 

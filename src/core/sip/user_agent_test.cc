@@ -177,9 +177,9 @@ TEST(UserAgent, InfoAndOptionsReachOurCallWhileItRings) {
     EXPECT_EQ(t.response().response.status, 200);
   }
   EXPECT_EQ(t.count<InfoReceived>(), 1u);
-  for (const Method method : {Method::Invite, Method::Bye, Method::Refer}) {  // not in this dialog, not yet
+  for (const auto& [method, status] : {std::pair(Method::Invite, 491), {Method::Bye, 481}, {Method::Prack, 481}}) {
     t.receive(t.inDialog(method));
-    EXPECT_EQ(t.response().response.status, 481);
+    EXPECT_EQ(t.response().response.status, status) << toString(method);
   }
   t.respond(invite, 200, "far", "answer");
   EXPECT_EQ(t.event<Answered>().sdp, "answer");
