@@ -1,15 +1,14 @@
 #include "base/address.h"
 
-#include <charconv>
+#include "base/scan.h"
 
 namespace crosspoint {
 namespace {
 
 std::optional<std::uint16_t> parseNumber(std::string_view text, int base, unsigned max) {
-  unsigned value = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-  if (error != std::errc{} || end != text.data() + text.size() || value > max) return std::nullopt;
-  return static_cast<std::uint16_t>(value);
+  const auto value = toNumber<unsigned>(text, base);
+  if (!value || *value > max) return std::nullopt;
+  return static_cast<std::uint16_t>(*value);
 }
 
 bool parseV4(std::string_view text, std::uint8_t* out) {

@@ -1,26 +1,13 @@
 #include "gateway/page_frames.h"
 
-#include <charconv>
 #include <optional>
+
+#include "base/scan.h"
 
 namespace crosspoint::gateway {
 namespace {
 
 constexpr std::size_t kHeaderLinesMax = 16;
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
-std::optional<std::uint64_t> numberOf(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto* end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data(), end, value);
-  if (parsed.ec != std::errc{} || parsed.ptr != end) return std::nullopt;
-  return value;
-}
 
 // A line without its end, which is LF or CR LF; nothing if there is no end.
 std::optional<std::string_view> takeLine(std::string_view& text) {
@@ -49,7 +36,7 @@ std::expected<bridge::SocketMessage, std::string> parseFrame(bridge::RequestId s
       message.to = value;
       addressed = true;
     } else if (name == "n" || name == "ack") {
-      const auto number = numberOf(value);
+      const auto number = toNumber<std::uint64_t>(value);
       if (!number) return std::unexpected(std::string(name) + " is not a number");
       (name == "n" ? message.number : message.acknowledged) = number;
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/scan.h"
 #include "bridge/bridge.h"
 
 namespace crosspoint::gateway {
@@ -38,28 +39,22 @@ Routed signIn(const http::Request& request, bridge::RequestId number, const Conf
   return signIn;
 }
 
-std::optional<std::uint64_t> numberOf(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto* end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data(), end, value);
-  if (parsed.ec != std::errc{} || parsed.ptr != end) return std::nullopt;
-  return value;
-}
-
 // False: it is there and no number.
 bool takeNumber(const http::Request& request, std::string_view name, std::optional<std::uint64_t>& into) {
   const auto text = http::queryValue(request.query, name);
-  if (text) into = numberOf(*text);
+  if (text) into = toNumber<std::uint64_t>(*text);
   return !text || into;
 }
 
-Routed wait(const http::Request& request, bridge::RequestId number) {
+// A poll or a WebSocket: whose messages it fetches, which of them have arrived, and what the client understands.
+template <typename Fetch>
+Routed fetch(const http::Request& request, Fetch fetch) {
   auto ssid = http::queryValue(request.query, "id");
   if (!ssid) return refusal(400, "id=<SSID> is missing");
-  bridge::Wait wait{.request = number, .ssid = std::move(*ssid)};
-  if (!takeNumber(request, "ack", wait.acknowledged)) return refusal(400, "ack is not a number");
-  wait.features = http::queryValue(request.query, "features").value_or("");
-  return wait;
+  fetch.ssid = std::move(*ssid);
+  if (!takeNumber(request, "ack", fetch.acknowledged)) return refusal(400, "ack is not a number");
+  fetch.features = http::queryValue(request.query, "features").value_or("");
+  return fetch;
 }
 
 Routed message(const http::Request& request, bridge::RequestId number) {
@@ -78,12 +73,7 @@ Routed socket(const http::Request& request, bridge::RequestId number) {
     response.headers.push_back({"Sec-WebSocket-Version", "13"});
     return response;
   }
-  auto ssid = http::queryValue(request.query, "id");
-  if (!ssid) return refusal(400, "id=<SSID> is missing");
-  bridge::SocketOpen open{.socket = number, .ssid = std::move(*ssid)};
-  if (!takeNumber(request, "ack", open.acknowledged)) return refusal(400, "ack is not a number");
-  open.features = http::queryValue(request.query, "features").value_or("");
-  return open;
+  return fetch(request, bridge::SocketOpen{.socket = number});
 }
 
 Routed signOut(const http::Request& request, bridge::RequestId number) {
@@ -102,7 +92,7 @@ Routed routePage(const http::Request& request, bridge::RequestId id, const Confi
     return response;
   };
   if (request.path == "/sign_in") return get || post ? signIn(request, id, auth) : wrongMethod("GET, POST");
-  if (request.path == "/wait") return get ? wait(request, id) : wrongMethod("GET");
+  if (request.path == "/wait") return get ? fetch(request, bridge::Wait{.request = id}) : wrongMethod("GET");
   if (request.path == "/message") return post ? message(request, id) : wrongMethod("POST");
   if (request.path == "/sign_out") return get || post ? signOut(request, id) : wrongMethod("GET, POST");
   if (request.path == "/signalling") return get ? socket(request, id) : wrongMethod("GET");

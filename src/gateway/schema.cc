@@ -32,6 +32,24 @@ Store plainText(Section Configuration::* section, std::string Section::* member)
   });
 }
 
+// The same for a list of texts, none of which may be wrong.
+template <typename T, typename Section>
+Store list(Section Configuration::* section, std::vector<T> Section::* member, std::string expected,
+           std::function<std::optional<T>(std::string_view)> read) {
+  return [=](Configuration& configuration, const Value& value) -> Wrong {
+    const auto* texts = std::get_if<std::vector<std::string>>(&value);
+    if (!texts) return expected;
+    std::vector<T> results;
+    for (const auto& text : *texts) {
+      auto result = read(text);
+      if (!result) return expected;
+      results.push_back(std::move(*result));
+    }
+    configuration.*section.*member = std::move(results);
+    return std::nullopt;
+  };
+}
+
 template <typename Section>
 Store flag(Section Configuration::* section, bool Section::* member) {
   return [=](Configuration& configuration, const Value& value) -> Wrong {
@@ -98,59 +116,19 @@ bool isSipHop(const std::string& text) {
   return uri->scheme == "sip" && (transport.empty() || transport == "udp" || transport == "tcp" || transport == "tls");
 }
 
-Wrong storeAcceptFrom(Configuration& configuration, const Value& value) {
-  const std::string expected = "a list of addresses and prefixes like [\"192.0.2.7\", \"10.1.0.0/16\"]";
-  const auto* list = std::get_if<std::vector<std::string>>(&value);
-  if (!list) return expected;
-  std::vector<sip::AddressRange> ranges;
-  for (const auto& text : *list) {
-    const auto range = sip::AddressRange::parse(text);
-    if (!range) return expected;
-    ranges.push_back(*range);
-  }
-  configuration.sip.acceptFrom = std::move(ranges);
-  return std::nullopt;
+std::optional<SocketAddress> serverAddress(std::string_view text) {
+  const auto server = SocketAddress::parse(text);
+  return server && server->port != 0 ? server : std::nullopt;
 }
 
-Wrong storeDnsServers(Configuration& configuration, const Value& value) {
-  const std::string expected = "a list of numeric addresses with port like [\"192.0.2.53:53\"], or []";
-  const auto* list = std::get_if<std::vector<std::string>>(&value);
-  if (!list) return expected;
-  std::vector<SocketAddress> servers;
-  for (const auto& text : *list) {
-    const auto server = SocketAddress::parse(text);
-    if (!server || server->port == 0) return expected;
-    servers.push_back(*server);
-  }
-  configuration.sip.dnsServers = std::move(servers);
-  return std::nullopt;
+std::optional<SocketAddress> stunServerAddress(std::string_view text) {
+  if (text.starts_with("stun:")) text.remove_prefix(5);
+  return serverAddress(text);
 }
 
-Wrong storeOrigins(Configuration& configuration, const Value& value) {
-  const auto* list = std::get_if<std::vector<std::string>>(&value);
-  const auto isOrigin = [](const std::string& origin) {
-    return origin == "*" || origin == "loopback" || origin == "null" || origin.find("://") != std::string::npos;
-  };
-  if (!list || !std::all_of(list->begin(), list->end(), isOrigin)) {
-    return "a list of origins like [\"https://example.com\"], or [\"loopback\"], or [\"*\"]";
-  }
-  configuration.http.allowedOrigins = *list;
-  return std::nullopt;
-}
-
-Wrong storeStunServers(Configuration& configuration, const Value& value) {
-  const std::string expected = "a list of numeric addresses with port like [\"192.0.2.1:3478\"]";
-  const auto* list = std::get_if<std::vector<std::string>>(&value);
-  if (!list) return expected;
-  std::vector<SocketAddress> servers;
-  for (std::string_view text : *list) {
-    if (text.starts_with("stun:")) text.remove_prefix(5);
-    const auto server = SocketAddress::parse(text);
-    if (!server || server->port == 0) return expected;
-    servers.push_back(*server);
-  }
-  configuration.media.stunServers = std::move(servers);
-  return std::nullopt;
+std::optional<std::string> origin(std::string_view text) {
+  const bool known = text == "*" || text == "loopback" || text == "null";
+  return known || text.find("://") != text.npos ? std::optional<std::string>(text) : std::nullopt;
 }
 
 std::size_t distance(std::string_view a, std::string_view b) {
@@ -179,7 +157,10 @@ std::vector<Key> makeSchema() {
       {"rsmp", "web-enable-dtls", flag(&C::rsmp, &C::Rsmp::webEnableDtls)},
       {"http", "address", address(&C::http, &C::Http::address)},
       {"http", "root", plainText(&C::http, &C::Http::root)},
-      {"http", "allowed-origins", storeOrigins},
+      {"http", "allowed-origins",
+       list<std::string, C::Http>(&C::http, &C::Http::allowedOrigins,
+                                  "a list of origins like [\"https://example.com\"], or [\"loopback\"], or [\"*\"]",
+                                  origin)},
       {"http", "session-timeout", number(&C::http, &C::Http::sessionTimeout, 1, 86'400, "seconds")},
       {"http", "poll-hold", number(&C::http, &C::Http::pollHold, 1, 3'600, "seconds")},
       {"http", "behind-proxy", flag(&C::http, &C::Http::behindProxy)},
@@ -203,8 +184,14 @@ std::vector<Key> makeSchema() {
                                  })},
       {"sip", "options-interval", number(&C::sip, &C::Sip::optionsInterval, 0, 3'600, "seconds, or 0 for none,")},
       {"sip", "follow-redirects", flag(&C::sip, &C::Sip::followRedirects)},
-      {"sip", "accept-from", storeAcceptFrom},
-      {"sip", "dns-servers", storeDnsServers},
+      {"sip", "accept-from",
+       list<sip::AddressRange, C::Sip>(&C::sip, &C::Sip::acceptFrom,
+                                       "a list of addresses and prefixes like [\"192.0.2.7\", \"10.1.0.0/16\"]",
+                                       sip::AddressRange::parse)},
+      {"sip", "dns-servers",
+       list<SocketAddress, C::Sip>(&C::sip, &C::Sip::dnsServers,
+                                   "a list of numeric addresses with port like [\"192.0.2.53:53\"], or []",
+                                   serverAddress)},
       {"sip", "tls-port", port(&C::sip, &C::Sip::tlsPort)},
       {"sip", "tls-ca", plainText(&C::sip, &C::Sip::tlsCa)},
       {"sip", "tls-certificate", plainText(&C::sip, &C::Sip::tlsCertificate)},
@@ -234,7 +221,10 @@ std::vector<Key> makeSchema() {
       {"media", "rtp-port-min", port(&C::media, &C::Media::rtpPortMin)},
       {"media", "rtp-port-max", port(&C::media, &C::Media::rtpPortMax)},
       {"media", "workers", number(&C::media, &C::Media::workers, 0, 255, "a number")},
-      {"media", "stun-servers", storeStunServers},
+      {"media", "stun-servers",
+       list<SocketAddress, C::Media>(&C::media, &C::Media::stunServers,
+                                     "a list of numeric addresses with port like [\"192.0.2.1:3478\"]",
+                                     stunServerAddress)},
       {"media", "early-media", flag(&C::media, &C::Media::earlyMedia)},
       {"media", "nap-us", number(&C::media, &C::Media::nap, 0, 1'000, "microseconds")},
       {"auth", "policy", choice(&C::auth, &C::Auth::policy, policies)},

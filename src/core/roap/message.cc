@@ -7,6 +7,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/scan.h"
+
 namespace crosspoint::roap {
 namespace {
 
@@ -56,12 +58,7 @@ std::optional<std::uint64_t> number(const json::object& object, std::string_view
     const double real = value->get_double();
     if (real >= 0 && real <= 9e15 && std::floor(real) == real) result = static_cast<std::uint64_t>(real);
   }
-  if (value->is_string()) {
-    const auto digits = view(value->get_string());
-    std::uint64_t parsed = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), parsed);
-    if (error == std::errc{} && end == digits.data() + digits.size()) result = parsed;
-  }
+  if (value->is_string()) result = toNumber<std::uint64_t>(view(value->get_string()));
   if (!result || *result > max) throw Wrong{std::string(key) + " is no number from 0 to " + std::to_string(max)};
   return result;
 }

@@ -1,8 +1,8 @@
 #include "core/sip/refer.h"
 
 #include <algorithm>
-#include <charconv>
 
+#include "base/scan.h"
 #include "core/params/media.h"
 #include "core/sip/shown_text.h"
 
@@ -12,19 +12,8 @@ namespace {
 constexpr std::size_t kIdentifierBytesMax = 256;
 constexpr std::string_view kVersion = "SIP/2.0 ";
 
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 // What stands before the separator; `text` is left with what comes after it.
-std::string_view takeUntil(std::string_view& text, char separator) {
-  const auto end = std::min(text.find(separator), text.size());
-  const auto item = text.substr(0, end);
-  text.remove_prefix(std::min(end + 1, text.size()));
-  return trimmed(item);
-}
+std::string_view takeItem(std::string_view& text, char separator) { return trimmed(takeUntil(text, separator)); }
 
 // A Call-ID (word with "@") or tag: visible ASCII, and nothing that separates values.
 bool isIdentifier(std::string_view text) {
@@ -32,19 +21,11 @@ bool isIdentifier(std::string_view text) {
          std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f && c != ';' && c != ','; });
 }
 
-template <typename Number>
-std::optional<Number> number(std::string_view text) {
-  Number value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 std::optional<std::string_view> parameterOf(std::string_view header, std::string_view name) {
-  takeUntil(header, ';');
+  takeItem(header, ';');
   while (!header.empty()) {
-    std::string_view value = takeUntil(header, ';');
-    if (namesEqual(takeUntil(value, '='), name)) return value;
+    std::string_view value = takeItem(header, ';');
+    if (namesEqual(takeItem(value, '='), name)) return value;
   }
   return std::nullopt;
 }
@@ -57,10 +38,10 @@ bool isWellFormed(const Replaces& replaces) {
 
 std::optional<Replaces> parseReplaces(std::string_view text) {
   Replaces replaces;
-  replaces.callId = takeUntil(text, ';');
+  replaces.callId = takeItem(text, ';');
   while (!text.empty()) {
-    std::string_view value = takeUntil(text, ';');
-    const std::string_view name = takeUntil(value, '=');
+    std::string_view value = takeItem(text, ';');
+    const std::string_view name = takeItem(value, '=');
     if (namesEqual(name, "early-only")) {
       replaces.earlyOnly = true;
       continue;
@@ -112,7 +93,7 @@ std::optional<StatusLine> parseSipfrag(std::string_view body) {
   body = body.substr(0, body.find_first_of("\r\n"));
   if (!body.starts_with(kVersion)) return std::nullopt;
   body.remove_prefix(kVersion.size());
-  const auto status = number<int>(body.substr(0, 3));
+  const auto status = toNumber<int>(body.substr(0, 3));
   if (!status || *status < 100 || *status > 699 || (body.size() > 3 && body[3] != ' ')) return std::nullopt;
   return StatusLine{*status, shownText(trimmed(body.substr(3)))};
 }
@@ -123,15 +104,15 @@ std::string makeSipfrag(int status, std::string_view reason) {
 }
 
 bool isTerminated(std::string_view subscriptionState) {
-  return namesEqual(takeUntil(subscriptionState, ';'), "terminated");
+  return namesEqual(takeItem(subscriptionState, ';'), "terminated");
 }
 
-std::string_view eventName(std::string_view event) { return takeUntil(event, ';'); }
+std::string_view eventName(std::string_view event) { return takeItem(event, ';'); }
 
 std::optional<std::uint32_t> eventId(std::string_view event) {
   const auto id = parameterOf(event, "id");
   if (!id) return std::nullopt;
-  return number<std::uint32_t>(trimmed(*id)).value_or(0);
+  return toNumber<std::uint32_t>(trimmed(*id)).value_or(0);
 }
 
 }  // namespace crosspoint::sip

@@ -2,9 +2,9 @@
 #include "core/sip/registration.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
+#include "base/scan.h"
 #include "core/params/media.h"
 #include "core/sip/dialog.h"
 #include "core/sip/shown_text.h"
@@ -19,13 +19,6 @@ constexpr seconds kRefreshDelayMin{5};    // whatever the server grants
 constexpr seconds kExpiresMax{7 * 24 * 3600};
 constexpr seconds kRetryAfterMax{3600};
 constexpr int kIntervalRefusalsMax = 2;
-
-std::optional<std::uint32_t> number(std::string_view text) {
-  std::uint32_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
 
 }  // namespace
 
@@ -165,7 +158,7 @@ seconds Registration::granted(const Response& response) const {
     if (contact.uri.user != ours.user || !namesEqual(contact.uri.host, ours.host) || contact.uri.port != ours.port)
       continue;
     if (const auto text = findParameter(contact.parameters, "expires")) {
-      if (const auto parsed = number(*text)) value = parsed;
+      if (const auto parsed = toNumber<std::uint32_t>(*text)) value = parsed;
     }
   }
   return value ? std::min(seconds(*value), kExpiresMax) : expires_;

@@ -2,8 +2,8 @@
 #include "core/sip/uri.h"
 
 #include <algorithm>
-#include <charconv>
 
+#include "base/scan.h"
 #include "core/params/media.h"
 
 namespace crosspoint::sip {
@@ -94,10 +94,9 @@ bool parseHostAndPort(std::string_view text, Uri& uri) {
   if (text.empty()) return true;
   if (text[0] != ':') return false;
   text.remove_prefix(1);
-  unsigned port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (error != std::errc{} || end != text.data() + text.size() || port == 0 || port > 65535) return false;
-  uri.port = static_cast<std::uint16_t>(port);
+  const auto port = toNumber<std::uint16_t>(text);
+  if (!port || *port == 0) return false;
+  uri.port = *port;
   return true;
 }
 

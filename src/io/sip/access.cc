@@ -1,7 +1,8 @@
 #include "io/sip/access.h"
 
 #include <algorithm>
-#include <charconv>
+
+#include "base/scan.h"
 
 namespace crosspoint::sip {
 namespace {
@@ -23,9 +24,9 @@ std::optional<AddressRange> AddressRange::parse(std::string_view text) {
   const unsigned bitsMax = address->isV6() ? 128 : 32;
   AddressRange range{*address, bitsMax};
   if (slash == std::string_view::npos) return range;
-  const auto digits = text.substr(slash + 1);
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), range.prefixBits);
-  if (error != std::errc{} || end != digits.data() + digits.size() || range.prefixBits > bitsMax) return std::nullopt;
+  const auto bits = toNumber<unsigned>(text.substr(slash + 1));
+  if (!bits || *bits > bitsMax) return std::nullopt;
+  range.prefixBits = *bits;
   const Bytes bytes = range.first.bytes();
   for (unsigned bit = range.prefixBits; bit < bitsMax; ++bit) {
     if ((bytes[bit / 8] >> (7 - bit % 8) & 1) != 0) return std::nullopt;

@@ -1,8 +1,8 @@
 #include "io/sip/from_sofia.h"
 
 #include <algorithm>
-#include <charconv>
 
+#include "base/scan.h"
 #include "core/params/media.h"
 #include "io/sip/multipart.h"
 
@@ -18,13 +18,7 @@ std::string bounded(const char* value) {
 
 bool fits(const char* value) { return text(value).size() <= kHeaderValueBytesMax; }
 
-std::optional<std::uint32_t> number(const char* value) {
-  std::uint32_t result = 0;
-  const auto view = text(value);
-  const auto [end, error] = std::from_chars(view.data(), view.data() + view.size(), result);
-  if (view.empty() || error != std::errc{} || end != view.data() + view.size()) return std::nullopt;
-  return result;
-}
+std::optional<std::uint32_t> number(const char* value) { return toNumber<std::uint32_t>(text(value)); }
 
 std::uint32_t clamped(unsigned long value) {
   return static_cast<std::uint32_t>(std::min<unsigned long>(value, 0xffffffffUL));
