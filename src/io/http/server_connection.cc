@@ -16,6 +16,17 @@ constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 }  // namespace
 
+// False: the client has gone, and the connection is closed, or its socket must first become ready.
+bool Server::Impl::isDone(Connection& connection, Outcome outcome) {
+  if (outcome == Outcome::Done) return true;
+  if (outcome == Outcome::Closed) {
+    close(connection);
+  } else {
+    arm(connection, outcome);
+  }
+  return false;
+}
+
 void Server::Impl::arm(Connection& connection, Outcome wanted) {
   const bool write = wanted == Outcome::WantWrite;
   const auto flag = write ? &Connection::writeArmed : &Connection::readArmed;
@@ -73,31 +84,16 @@ bool Server::Impl::step(Connection& connection) {
 }
 
 bool Server::Impl::stepHandshake(Connection& connection) {
-  const auto outcome = connection.stream.handshake();
-  if (outcome == Outcome::Done) {
-    connection.state = State::Idle;
-    setDeadline(connection, config_.limits.idleMax);
-    return true;
-  }
-  if (outcome == Outcome::Closed) {
-    close(connection);
-  } else {
-    arm(connection, outcome);
-  }
-  return false;
+  if (!isDone(connection, connection.stream.handshake())) return false;
+  connection.state = State::Idle;
+  setDeadline(connection, config_.limits.idleMax);
+  return true;
 }
 
 bool Server::Impl::stepRead(Connection& connection) {
   if (connection.state == State::Idle && !connection.in.empty()) return parse(connection);  // pipelined
   const auto result = connection.stream.read(scratch_);
-  if (result.outcome == Outcome::Closed) {
-    close(connection);
-    return false;
-  }
-  if (result.outcome != Outcome::Done) {
-    arm(connection, result.outcome);
-    return false;
-  }
+  if (!isDone(connection, result.outcome)) return false;
   connection.in.append({scratch_.data(), result.count});
   return parse(connection);
 }
@@ -154,17 +150,10 @@ bool Server::Impl::stepWait(Connection& connection) {
   if (connection.in.size() >= config_.limits.headerBytesMax) return false;
   const auto room = std::min(scratch_.size(), config_.limits.headerBytesMax - connection.in.size());
   const auto result = connection.stream.read(std::span(scratch_).first(room));
-  if (result.outcome == Outcome::Done) {
-    connection.in.append({scratch_.data(), result.count});
-    return true;
-  }
-  if (result.outcome == Outcome::Closed) {
-    ++counters.closedWhileWaiting;
-    close(connection);
-  } else {
-    arm(connection, result.outcome);
-  }
-  return false;
+  if (result.outcome == Outcome::Closed) ++counters.closedWhileWaiting;
+  if (!isDone(connection, result.outcome)) return false;
+  connection.in.append({scratch_.data(), result.count});
+  return true;
 }
 
 void Server::Impl::respond(RequestId request, Response response) {
@@ -206,14 +195,7 @@ void Server::Impl::reject(Connection& connection, int status) {
 
 bool Server::Impl::stepWrite(Connection& connection) {
   const auto result = connection.stream.write(std::string_view(connection.out).substr(connection.sent));
-  if (result.outcome == Outcome::Closed) {
-    close(connection);
-    return false;
-  }
-  if (result.outcome != Outcome::Done) {
-    arm(connection, result.outcome);
-    return false;
-  }
+  if (!isDone(connection, result.outcome)) return false;
   connection.sent += result.count;
   if (connection.sent == connection.out.size()) finishReply(connection);
   return true;
@@ -238,14 +220,7 @@ void Server::Impl::linger(Connection& connection) {
 }
 
 bool Server::Impl::stepLinger(Connection& connection) {
-  const auto result = connection.stream.read(scratch_);
-  if (result.outcome == Outcome::Done) return true;
-  if (result.outcome == Outcome::Closed) {
-    close(connection);
-  } else {
-    arm(connection, result.outcome);
-  }
-  return false;
+  return isDone(connection, connection.stream.read(scratch_).outcome);
 }
 
 // The owner hears of a request it still has, of a reply that was not written to its end, or of its WebSocket.

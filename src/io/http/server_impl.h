@@ -48,6 +48,7 @@ class Server::Impl {
   void sweep();
   void handleDeadline(Connection& connection);
 
+  bool isDone(Connection& connection, Stream::Outcome outcome);
   void arm(Connection& connection, Stream::Outcome wanted);
   void handleReady(std::uint32_t slot, std::uint64_t serial, bool Connection::* armed);
   void advance(Connection& connection);

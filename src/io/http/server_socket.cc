@@ -82,14 +82,7 @@ bool Server::Impl::stepSocket(Connection& connection) {
     return true;
   }
   const auto result = connection.stream.read(scratch_);
-  if (result.outcome == Outcome::Closed) {
-    close(connection);
-    return false;
-  }
-  if (result.outcome != Outcome::Done) {
-    arm(connection, result.outcome);
-    return false;
-  }
+  if (!isDone(connection, result.outcome)) return false;
   socket.lastHeard = loop::monotonicNow();
   socket.reader.feed({scratch_.data(), result.count});
   return true;
@@ -99,17 +92,11 @@ bool Server::Impl::stepSocket(Connection& connection) {
 bool Server::Impl::writeSocket(Connection& connection) {
   while (connection.sent < connection.out.size()) {
     const auto result = connection.stream.write(std::string_view(connection.out).substr(connection.sent));
-    if (result.outcome == Outcome::Closed) {
-      close(connection);
-      return false;
-    }
-    if (result.outcome != Outcome::Done) {
-      arm(connection, result.outcome);
-      break;
-    }
+    if (!isDone(connection, result.outcome)) break;
     connection.sent += result.count;
     connection.socket->lastWritten = loop::monotonicNow();
   }
+  if (connection.closed) return false;
   if (connection.sent == connection.out.size()) {
     std::string().swap(connection.out);
     connection.sent = 0;
