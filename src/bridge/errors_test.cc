@@ -105,8 +105,20 @@ TEST_F(ErrorsTest, E13AnotherSignInTookItsPlace) {
   respond(waiting[0], 200);
   run(10ms);
   ASSERT_TRUE(earlier.signInReply);
-  EXPECT_EQ(earlier.signInReply->status, 503);
-  EXPECT_EQ(earlier.signInReply->body, "The sign-in came to nothing: another one took its place, or the gateway stops");
+  EXPECT_EQ(earlier.signInReply->status, 409);
+  EXPECT_EQ(earlier.signInReply->body, "A later sign-in of the DN took the place of this one");
+}
+
+TEST_F(ErrorsTest, E19TheGatewayStopsBeforeTheSipServerHasDecided) {
+  Page& one = page("1001");
+  intercept = [](const std::string&, const sip::SendRequest&) { return true; };
+  one.signIn();
+  run(10ms);
+  bridge().shutdown(now());
+  run(10ms);
+  ASSERT_TRUE(one.signInReply);
+  EXPECT_EQ(one.signInReply->status, 503);
+  EXPECT_EQ(one.signInReply->body, "The sign-in came to nothing: the gateway stops");
 }
 
 TEST_F(ErrorsTest, E15ASessionThatHasGone) {

@@ -12,6 +12,8 @@ namespace {
 constexpr std::size_t kSsidRandom = 22;  // 131 bits
 constexpr const char* kNoSession = "There is no such session: sign in again";
 constexpr const char* kElsewhere = "The DN has signed in elsewhere";
+constexpr const char* kDisplaced = "A later sign-in of the DN took the place of this one";
+constexpr const char* kStopped = "The sign-in came to nothing: the gateway stops";
 
 bool isAnonymous(std::string_view id) {
   return id.size() == 36 && id.starts_with("anon") && std::ranges::all_of(id.substr(4), [](char c) {
@@ -324,8 +326,10 @@ void Sessions::schedule(Session& session) {
 
 void Sessions::end(TimePoint now, Session& session, Binding binding, CloseCode code, const std::string& reason) {
   session.queue.finish(code, reason);
-  if (session.signInRequest)
-    reply(*session.signInRequest, 503, "The sign-in came to nothing: another one took its place, or the gateway stops");
+  if (session.signInRequest) {
+    const bool elsewhere = code == kCloseElsewhere;
+    reply(*session.signInRequest, elsewhere ? 409 : 503, elsewhere ? kDisplaced : kStopped);
+  }
   if (session.registration) leaveBinding(now, session, binding);
   for (const RequestId request : session.requests) byRequest_.erase(request);
   deadlines_.remove(&session);

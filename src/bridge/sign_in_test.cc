@@ -131,7 +131,7 @@ TEST_F(SignInTest, OfTwoSignInsThatWaitTheLaterOneWinsWhicheverIsDecidedFirst) {
     run(100ms);
   }
   ASSERT_TRUE(first.signInReply && second.signInReply);
-  EXPECT_EQ(first.signInReply->status, 503);
+  EXPECT_EQ(first.signInReply->status, 409);
   EXPECT_EQ(second.signInReply->status, 200);
   EXPECT_EQ(bridge().counters().sessions, 1u);
 }

@@ -373,13 +373,13 @@ describe('a SIP server that never answers', () => {
     expect(await silent.sign).toEqual({ message, status: 504, sipStatus: 408 });
   });
 
-  it('E13: the gateway stops before it does', async () => {
+  it('E19: the gateway stops before it does', async () => {
     const party = await opened(silent.gateway);
     const asked = silent.server.asked;
     await party.evaluate("client.register('1002')");
     await until('the REGISTER is under way', () => silent.server.asked > asked);
     silent.gateway.program.signal('SIGTERM');
-    const message = 'The sign-in came to nothing: another one took its place, or the gateway stops';
+    const message = 'The sign-in came to nothing: the gateway stops';
     expect(await party.waitFor('onFailed')).toEqual({ message, status: 503 });
   });
 });

@@ -27,8 +27,6 @@ const kProbeAfter = 1500;
 /** How long an attempt that was given up may still be answered, so that we can sign out. */
 const kLateReplyMax = 5000;
 const kSignOutTimeout = 3000;
-/** docs/errors.md, E13: the DN is signed in there, by a later sign-in. At the next gateway it would ring a second time. */
-const kDisplaced = /another one took its place/;
 
 export class SignIn {
   readonly #platform: Platform;
@@ -135,8 +133,7 @@ export class SignIn {
 
 function readReply(gateway: string, identity: Identity, reply: HttpReply, hasOthers: boolean): Login | string {
   const reason = reply.text.trim();
-  const isAvailable = reply.status < 502 || reply.status > 504 || kDisplaced.test(reason);
-  if (!isAvailable && hasOthers) {
+  if (reply.status >= 502 && reply.status <= 504 && hasOthers) {
     return `The gateway ${gateway} is not available: ${reason || reply.status}`;
   }
   if (reply.status < 200 || reply.status >= 300) {

@@ -140,11 +140,11 @@ describe('Several gateways', () => {
 
   it('nor is one whose place another sign-in of the DN has taken: it would be signed in at both', async () => {
     const t = new Fixture(kTwo);
-    const [, text = ''] = /^\| E13 \|.*\| 503 \| (.*?) \|$/m.exec(readFileSync(kErrorTable, 'utf8')) ?? [];
-    t.gateway.signIn = () => ({ status: 503, text });
+    const [, text = ''] = /^\| E13 \|.*\| 409 \| (.*?) \|$/m.exec(readFileSync(kErrorTable, 'utf8')) ?? [];
+    t.gateway.signIn = () => ({ status: 409, text });
     await t.signIn();
-    expect(text).toContain('another');
-    expect(t.events).toEqual([['onFailed', { message: text, status: 503 }]]);
+    expect(text).toContain('later sign-in');
+    expect(t.events).toEqual([['onFailed', { message: text, status: 409 }]]);
     expect(t.gateway.requests).toHaveLength(1);
   });
 

@@ -1,6 +1,7 @@
 // Failover between gateways, and signing in again by itself when a gateway has forgotten us.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { ClientConfiguration } from '../src/configuration.js';
 import { Fixture, pass, settle, thrown } from './fixture.js';
 
 beforeEach(() => void vi.useFakeTimers());
@@ -10,6 +11,8 @@ const kOne = 'http://one.example:1';
 const kTwo = 'http://two.example:2';
 const kBoth = { webrtc_gateway: `${kOne}, ${kTwo}` };
 const kFeatures = 'ack,progress,provisional,resume,transfer';
+
+const signedIn = (configuration: Partial<ClientConfiguration> = {}): Promise<Fixture> => new Fixture(configuration).signIn('1020', kFeatures);
 
 describe('Signing in where a gateway does not answer', () => {
   it('the next one is tried after 4 s, if there is no other sign of life', async () => {
@@ -88,11 +91,7 @@ describe('Signing in where a gateway does not answer', () => {
 });
 
 describe('A gateway that is lost', () => {
-  async function registered(more: object = {}): Promise<Fixture> {
-    const t = new Fixture({ ...kBoth, ...more });
-    t.gateway.features = kFeatures;
-    return t.signIn();
-  }
+  const registered = (more: object = {}): Promise<Fixture> => signedIn({ ...kBoth, ...more });
 
   it('is left for the next one after the second failure, with onFailed, and stays left', async () => {
     const t = await registered();
@@ -121,9 +120,7 @@ describe('A gateway that is lost', () => {
   });
 
   it('is gone on with where it is the only one', async () => {
-    const t = new Fixture();
-    t.gateway.features = kFeatures;
-    await t.signIn();
+    const t = await signedIn();
     t.gateway.failPolls = [0, 0, 0, 0];
     t.gateway.endPoll(200);
     await pass(200 + 12_000);
@@ -134,10 +131,7 @@ describe('A gateway that is lost', () => {
 
   it('is kept while a call talks through it', async () => {
     const t = await registered();
-    await t.enableMedia();
-    t.session.makeOffer('1021');
-    await pass(20);
-    await t.answer();
+    await t.callSignedIn();
     t.platform.connection.setIceState('connected');
     t.gateway.failPolls = Array.from({ length: 10 }, () => 0);
     t.gateway.endPoll(200);
@@ -166,9 +160,7 @@ describe('A gateway that is lost', () => {
 
 describe('A gateway that has forgotten us', () => {
   async function forgotten(prepare: (t: Fixture) => Promise<unknown> = () => Promise.resolve()): Promise<Fixture> {
-    const t = new Fixture();
-    t.gateway.features = kFeatures;
-    await t.signIn();
+    const t = await signedIn();
     await prepare(t);
     t.gateway.failPolls = [0, 404];
     t.gateway.endPoll(200);
@@ -185,10 +177,7 @@ describe('A gateway that has forgotten us', () => {
 
   it('goes on with the call where the session still lives', async () => {
     const t = await forgotten(async (fixture) => {
-      await fixture.enableMedia();
-      fixture.session.makeOffer('1021');
-      await pass(20);
-      await fixture.answer();
+      await fixture.callSignedIn();
       fixture.gateway.signIn = () => ({ status: 200, text: `id=S1\nfeatures=${kFeatures}\ntaken=2` });
     });
     expect(t.last('onReconnect')).toMatchObject({ resumed: true });
@@ -200,21 +189,13 @@ describe('A gateway that has forgotten us', () => {
   });
 
   it('a call that it has lost ends', async () => {
-    const t = await forgotten(async (fixture) => {
-      await fixture.enableMedia();
-      fixture.session.makeOffer('1021');
-      await pass(20);
-      await fixture.answer();
-    });
+    const t = await forgotten((fixture) => fixture.callSignedIn());
     expect(t.names().slice(-2)).toEqual(['onPeerClosing', 'onReconnect']);
   });
 
   it('a call that still talks goes on as long as it can, and then nothing is said of it', async () => {
     const t = await forgotten(async (fixture) => {
-      await fixture.enableMedia();
-      fixture.session.makeOffer('1021');
-      await pass(20);
-      await fixture.answer();
+      await fixture.callSignedIn();
       fixture.platform.connection.setIceState('connected');
     });
     expect(t.count('onPeerClosing')).toBe(0);
@@ -250,11 +231,9 @@ describe('A gateway that has forgotten us', () => {
     expect(thrown(() => t.client.disconnect())).toBe('INVALID_STATE_ERROR');
   });
 
-  it('where another sign-in of the DN is quicker asks there again, and nowhere else', async () => {
-    const t = new Fixture(kBoth);
-    t.gateway.features = kFeatures;
-    await t.signIn();
-    t.gateway.signIn = () => ({ status: 503, text: 'The sign-in came to nothing: another one took its place, or ...' });
+  it('where a later sign-in of the DN has won leaves the client signed out, and asks nowhere else', async () => {
+    const t = await signedIn(kBoth);
+    t.gateway.signIn = () => ({ status: 409, text: 'A later sign-in of the DN took the place of this one' });
     const urls: string[] = [];
     vi.spyOn(t.platform, 'request').mockImplementation((request) => {
       if (request.url.includes('/sign_in')) urls.push(new URL(request.url).origin);
@@ -263,10 +242,10 @@ describe('A gateway that has forgotten us', () => {
     t.gateway.failPolls = [0, 404];
     t.gateway.endPoll(200);
     await pass(200 + 3000);
-    t.gateway.signIn = null;
-    await pass(3000);
-    expect(urls).toEqual([kOne, kOne]);
-    expect(t.last('onReconnect')).toMatchObject({ resumed: false });
+    await pass(60_000);
+    expect(urls).toEqual([kOne]);
+    expect(t.last('onFailed')).toMatchObject({ status: 409 });
+    expect(t.names().slice(-2)).toEqual(['onFailed', 'onDisconnect']);
   });
 
   it('is not signed out by an attempt that went on with the session, and was given up in that moment', async () => {
@@ -300,9 +279,7 @@ describe('A gateway that has forgotten us', () => {
   });
 
   it('while we slept, which only another network tells, is signed in to again', async () => {
-    const t = new Fixture();
-    t.gateway.features = kFeatures;
-    await t.signIn();
+    const t = await signedIn();
     t.gateway.failPolls = [404];
     t.platform.changeNetwork();
     await settle();
@@ -310,9 +287,7 @@ describe('A gateway that has forgotten us', () => {
   });
 
   it('on purpose, without having been out of reach, signs the client out: someone else may have the DN now', async () => {
-    const t = new Fixture();
-    t.gateway.features = kFeatures;
-    await t.signIn();
+    const t = await signedIn();
     await pass(10_000);
     t.gateway.endPoll(410);
     await pass(60_000);
@@ -321,9 +296,7 @@ describe('A gateway that has forgotten us', () => {
   });
 
   it('behind a load balancer that has gone over to another gateway without our noticing, is signed in to again', async () => {
-    const t = new Fixture();
-    t.gateway.features = kFeatures;
-    await t.signIn();
+    const t = await signedIn();
     await pass(10_000);
     t.gateway.endPoll(404);
     await pass(1_000);
@@ -331,9 +304,7 @@ describe('A gateway that has forgotten us', () => {
   });
 
   it('at once, before it has ever worked, is not signed in to again and again', async () => {
-    const t = new Fixture();
-    t.gateway.features = kFeatures;
-    await t.signIn();
+    const t = await signedIn();
     t.gateway.endPoll(404);
     await pass(60_000);
     expect(t.names()).toEqual(['onRegister', 'onDisconnect']);
