@@ -51,7 +51,8 @@ struct OpenSocket {
   bool paused = false;  // not read: no credit, or a client that does not read what is there for it
   bool ending = false;  // our Close is the last thing in `out`
   TimePoint lastHeard;
-  TimePoint lastWritten;  // bytes that wait wait since then
+  TimePoint lastWritten;                  // bytes that wait wait since then
+  std::optional<TimePoint> partialSince;  // a message has begun and its end has not come
   std::optional<TimePoint> lastPing;
 };
 
@@ -81,6 +82,7 @@ struct Connection {
   State state;
   bool readArmed = false, writeArmed = false;
   bool advancing = false, closed = false;
+  bool turnPosted = false;  // it goes on when others have had their turn
   bool head = false, keepAlive = false;
   TimePoint deadline = TimePoint::max();
   std::uint64_t request = 0;  // 0: none is with the owner; of a WebSocket: what it is known by

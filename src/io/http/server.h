@@ -44,10 +44,11 @@ struct TlsConfig {
 };
 
 struct Limits {
-  std::size_t connectionsMax = 18'000;             // more are told 503 and closed; the process has 20,000 descriptors
-  std::size_t headerBytesMax = 8 * 1024;           // 431
-  std::size_t bodyBytesMax = 128 * 1024;           // 413
-  Duration requestMax = std::chrono::seconds(20);  // from a request's first byte to its last, or a TLS handshake: 408
+  std::size_t connectionsMax = 18'000;    // more are told 503 and closed; the process has 20,000 descriptors
+  std::size_t headerBytesMax = 8 * 1024;  // 431
+  std::size_t bodyBytesMax = 128 * 1024;  // 413
+  // From the first byte to the last of a request, a TLS handshake, or a message on a WebSocket: 408, closed.
+  Duration requestMax = std::chrono::seconds(20);
   Duration idleMax = std::chrono::seconds(75);     // between two requests of a connection: closed
   Duration writeMax = std::chrono::seconds(30);    // a client that does not read its reply: closed
   std::size_t messageBytesMax = 130 * 1024;        // of a WebSocket: a body and its header

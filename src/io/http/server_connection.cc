@@ -53,14 +53,21 @@ void Server::Impl::advance(Connection& connection) {
   unsigned steps = 0;
   while (!connection.closed && step(connection)) {
     if (++steps < kStepsPerTurn) continue;
-    boost::asio::post(context_,
-                      [this, alive = std::weak_ptr(alive_), slot = connection.slot, serial = connection.serial] {
-                        if (alive.expired() || !connections_[slot] || connections_[slot]->serial != serial) return;
-                        advance(*connections_[slot]);
-                      });
+    postTurn(connection);
     break;
   }
   connection.advancing = false;
+}
+
+// One at a time: whatever else moves the connection meanwhile must not win it further turns.
+void Server::Impl::postTurn(Connection& connection) {
+  if (std::exchange(connection.turnPosted, true)) return;
+  boost::asio::post(context_,
+                    [this, alive = std::weak_ptr(alive_), slot = connection.slot, serial = connection.serial] {
+                      if (alive.expired() || !connections_[slot] || connections_[slot]->serial != serial) return;
+                      connections_[slot]->turnPosted = false;
+                      advance(*connections_[slot]);
+                    });
 }
 
 // True: there may be more to do at once. False: it waits for the client, for the owner, or is closed.

@@ -52,6 +52,7 @@ class Server::Impl {
   void arm(Connection& connection, Stream::Outcome wanted);
   void handleReady(std::uint32_t slot, std::uint64_t serial, bool Connection::* armed);
   void advance(Connection& connection);
+  void postTurn(Connection& connection);
   bool step(Connection& connection);
   bool stepHandshake(Connection& connection);
   bool stepRead(Connection& connection);

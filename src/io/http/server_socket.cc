@@ -12,7 +12,7 @@ using Event = WebSocketReader::Event;
 constexpr std::size_t kUnreadPause = 64 * 1024;
 // So many messages of a client may be with the owner unanswered; see OpenSocket::credit.
 constexpr unsigned kFramesAheadMax = 64;
-constexpr std::uint16_t kNormalClosure = 1000, kNoStatus = 1005;
+constexpr std::uint16_t kNormalClosure = 1000, kNoStatus = 1005, kPolicyViolation = 1008;
 
 }  // namespace
 
@@ -81,6 +81,11 @@ bool Server::Impl::stepSocket(Connection& connection) {
     handleSocketEvent(connection, std::move(*event));
     return true;
   }
+  if (socket.reader.buffered() == 0) {
+    socket.partialSince.reset();
+  } else if (!socket.partialSince) {
+    socket.partialSince = loop::monotonicNow();
+  }
   const auto result = connection.stream.read(scratch_);
   if (!isDone(connection, result.outcome)) return false;
   socket.lastHeard = loop::monotonicNow();
@@ -110,6 +115,7 @@ bool Server::Impl::writeSocket(Connection& connection) {
 void Server::Impl::handleSocketEvent(Connection& connection, Event&& event) {
   switch (event.kind) {
     case Event::Kind::Text:
+      connection.socket->partialSince.reset();
       --connection.socket->credit;
       ++counters.socketMessages;
       onMessage(RequestId{connection.request}, std::move(event.payload));
@@ -149,6 +155,11 @@ void Server::Impl::tendSocket(Connection& connection, TimePoint now) {
     return close(connection);
   }
   socket.credit = kFramesAheadMax;
+  if (!socket.ending && !socket.paused && socket.partialSince && now - *socket.partialSince >= limits.requestMax) {
+    ++counters.timeouts;
+    sayClose(connection, kPolicyViolation, "a message took too long");
+    return advance(connection);
+  }
   const auto quietSince = std::max(socket.lastHeard, socket.lastPing.value_or(socket.lastHeard));
   const bool ping = !socket.ending && now - quietSince >= limits.pingAfter && connection.out.empty();
   if (ping) {

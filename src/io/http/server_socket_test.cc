@@ -1,6 +1,8 @@
 // WebSockets of the HTTP server, on raw sockets.
 #include <gtest/gtest.h>
 
+#include <boost/asio/post.hpp>
+
 #include "io/http/server_fixture.h"
 
 namespace crosspoint::http {
@@ -218,6 +220,57 @@ TEST_F(ServerSocket, ALongMessageThatComesInPiecesIsOne) {
   }
   runUntil([&] { return messages.size() == 1; });
   EXPECT_EQ(messages[0].second, body);
+}
+
+TEST_F(ServerSocket, AMessageWhoseEndDoesNotComeIsNotKeptForEver) {
+  start({.limits = {.requestMax = 40ms}});
+  Client whole(address), half(address);
+  open(whole);
+  whole.send(maskedFrame(Opcode::Text, "hello") + maskedFrame(Opcode::Ping, ""));
+  open(half);
+  half.send(maskedFrame(Opcode::Text, "hello").substr(0, 8));
+  expectReceived(half, closing(1008, "a message took too long"));
+  expectEnd(half);
+  EXPECT_EQ(server->counters().timeouts, 1U);
+  EXPECT_EQ(server->counters().sockets, 1U);
+  whole.send(maskedFrame(Opcode::Text, "again"));
+  runUntil([&] { return messages.size() == 2; });
+}
+
+TEST_F(ServerSocket, PingsBetweenItsPartsGiveAMessageNoMoreTime) {
+  start({.limits = {.requestMax = 40ms}});
+  Client client(address);
+  open(client);
+  std::string begun = maskedFrame(Opcode::Text, "hello");
+  begun[0] = static_cast<char>(begun[0] & 0x7f);  // a first fragment
+  client.send(begun);
+  runUntil([&] {
+    client.poll();
+    if (!client.ended) ::send(client.fd(), maskedFrame(Opcode::Ping, "").data(), 6, MSG_NOSIGNAL);
+    return client.ended;
+  });
+  EXPECT_NE(client.received.find(closing(1008, "a message took too long")), std::string::npos);
+}
+
+// Each message of the owner moves the connection, too: that must not win it a turn of its own every time.
+TEST_F(ServerSocket, AClientThatFloodsHasOneTurnAtATimeHoweverMuchItIsSent) {
+  start();
+  Client client(address);
+  const auto socket = open(client);
+  std::string pings;
+  for (int i = 0; i < 10'000; ++i) pings += maskedFrame(Opcode::Ping, "");
+  client.send(pings);
+  runUntil([&] {
+    client.poll();
+    return !client.received.empty();
+  });
+  for (int i = 0; i < 50; ++i) server->send(socket, "x");
+  bool others = false;
+  boost::asio::post(context, [&] { others = true; });
+  int turns = 0;
+  context.restart();
+  while (!others && context.run_one() > 0) ++turns;
+  EXPECT_LE(turns, 5);
 }
 
 }  // namespace
