@@ -1,6 +1,7 @@
 // Data that travels with a call, and data sent during one.
 
 import { GRTC_ERROR, GrtcError } from './errors.js';
+import { wellFormed } from './login.js';
 
 export type AttachedValue = string | number | boolean;
 /** One piece of the data attached to a call (guide, "setData"). */
@@ -11,9 +12,25 @@ export interface AttachedPair {
 /** A simple object: names and plain values, nothing nested. */
 export type InfoData = Record<string, AttachedValue>;
 
+/** What a SIP header takes, and how much a message within a call (docs/protocols/sip.md, roap.md); bytes. */
+const kAttachedMax = 4096;
+const kAttachedEntriesMax = 128;
+const kInfoMax = 16384;
+
 function isPlain(value: unknown): value is AttachedValue {
   if (typeof value === 'number') return Number.isFinite(value);
   return typeof value === 'string' || typeof value === 'boolean';
+}
+
+/** The data of the page, to be attached. Throws GRTC_ERROR if it is ill-formed, or longer than can travel with a call. */
+export function attachable(data: unknown): AttachedPair[] {
+  const pairs = readAttached(data);
+  const bytes = pairs.reduce((sum, { key, value }) => sum + encoded(key).length + encoded(String(value)).length + 2, -1);
+  if (pairs.length > kAttachedEntriesMax || bytes > kAttachedMax) {
+    const limits = `${kAttachedEntriesMax} entries and ${kAttachedMax} bytes, percent-encoded`;
+    throw new GrtcError(GRTC_ERROR, `Data of more than ${limits} cannot be attached to a call.`);
+  }
+  return pairs;
 }
 
 /** A copy of the data, checked. Throws GRTC_ERROR unless it is an array of objects with exactly `key` and `value`. */
@@ -39,10 +56,19 @@ export function writeInfo(data: unknown): string {
     if (key === '' || !isPlain(value)) {
       throw new GrtcError(GRTC_ERROR, `Data to send must hold strings, numbers and booleans only: "${key}".`);
     }
-    return `${encodeURIComponent(key)}=${encodeURIComponent(String(value))}`;
+    return `${encoded(key)}=${encoded(String(value))}`;
   });
   if (pairs.length === 0) throw new GrtcError(GRTC_ERROR, 'Data to send must hold at least one value.');
-  return pairs.join('&');
+  const text = pairs.join('&');
+  if (text.length > kInfoMax) {
+    throw new GrtcError(GRTC_ERROR, `Data of more than ${kInfoMax} bytes, percent-encoded, cannot be sent.`);
+  }
+  return text;
+}
+
+/** Percent-encoded but for RFC 3986's unreserved characters. Halves of a character become U+FFFD, as browsers send them. */
+function encoded(text: string): string {
+  return encodeURIComponent(wellFormed(text)).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 /** The reverse. Text that is not percent-encoded (older clients send it so) is taken as it is. */

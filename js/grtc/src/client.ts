@@ -105,15 +105,21 @@ export class Client implements ClientEvents {
    */
   register(regDN?: string | number): void {
     const { sip_username: user, sip_password: password } = this.configuration;
-    const given = regDN === undefined || regDN === null ? '' : String(regDN).trim();
-    const id = given === '' ? user : given;
+    const wrong: unknown = regDN ?? '';
+    if (typeof wrong !== 'string' && typeof wrong !== 'number') {
+      this.#refuse('What register() was given is no DN: a DN is a string or a number.');
+      return;
+    }
+    const id = String(wrong).trim() || user;
     if (id === '') {
-      const message = 'No DN to register: give one to register() or set sip_username.';
-      this.#log.error(message);
-      queueMicrotask(() => this.onFailed.fire({ message }));
+      this.#refuse('No DN to register: give one to register() or set sip_username.');
       return;
     }
     const usesPassword = password !== '' && (user === '' || user === id);
+    if (usesPassword && id.includes(':')) {
+      this.#refuse('A DN with a colon cannot be registered with a password.'); // signalling, section 1: <id>:<password>
+      return;
+    }
     void this.#core.account.signIn({ id, password: usesPassword ? password : null }, this.onRegister);
   }
 
@@ -221,6 +227,11 @@ export class Client implements ClientEvents {
 
   logDebug(message: string, exception?: unknown): void {
     this.#log.debug(message, exception);
+  }
+
+  #refuse(message: string): void {
+    this.#log.error(message);
+    queueMicrotask(() => this.onFailed.fire({ message }));
   }
 
   async #enable(constraints: MediaStreamConstraints): Promise<void> {

@@ -24,7 +24,7 @@ export interface ClientConfiguration {
   sip_password?: Text;
   /** Kept for pages that set it. Browsers of today key media with DTLS-SRTP always. Default true. */
   dtls_srtp?: Flag;
-  /** Milliseconds from an offer until onPeerNoanswer; 0 is never. Default 60000. */
+  /** Milliseconds from an offer until onPeerNoanswer; 0 is never. Default 60000. All of these: at most 24 days. */
   noanswer_timeout?: Count;
   /** Milliseconds that gathering candidates may take. Default 3000, minimum 1000. */
   ice_timeout?: Count;
@@ -55,6 +55,8 @@ const kIceTimeout = 3000;
 const kIceTimeoutMin = 1000;
 const kPollingTimeout = 30000;
 const kPollingTimeoutMin = 10000;
+/** The longest time that browsers' timers can count, 24 days: with more they go off at once. */
+const kTimeoutMax = 2 ** 31 - 1;
 
 /** Throws CONFIGURATION_ERROR for a missing or malformed parameter. A value below its minimum becomes the minimum. */
 export function readConfiguration(input: unknown): Configuration {
@@ -118,7 +120,9 @@ function serverUrl(parameter: string, server: string, scheme: 'stun' | 'turn'): 
   const url = new RegExp(`^${scheme}s?:`, 'i').test(server) ? server : `${scheme}:${server}`;
   const transport = scheme === 'turn' ? '(\\?transport=(udp|tcp))?' : '';
   const wellFormed = new RegExp(`^${scheme}s?:([A-Za-z0-9_.-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?${transport}$`, 'i');
-  if (!wellFormed.test(url)) {
+  const [, , port] = wellFormed.exec(url) ?? [];
+  const isPort = port === undefined || (Number(port.slice(1)) > 0 && Number(port.slice(1)) <= 65535);
+  if (!wellFormed.test(url) || !isPort) {
     throw new GrtcError(CONFIGURATION_ERROR, `${parameter} is not of the form host:port: "${server}".`);
   }
   return url;
@@ -126,8 +130,9 @@ function serverUrl(parameter: string, server: string, scheme: 'stun' | 'turn'): 
 
 function isHttpUrl(text: string): boolean {
   try {
-    const { protocol, hostname, search, hash } = new URL(text);
-    return (protocol === 'http:' || protocol === 'https:') && hostname !== '' && search === '' && hash === '';
+    const { protocol, hostname, search, hash, username, password } = new URL(text);
+    const isHttp = (protocol === 'http:' || protocol === 'https:') && hostname !== '';
+    return isHttp && [search, hash, username, password].every((part) => part === ''); // browsers ask no URL with a password
   } catch {
     return false;
   }
@@ -168,6 +173,6 @@ function readCount(given: ReadonlyMap<string, unknown>, name: string, fallback: 
   const value = given.get(name);
   if (isUnset(value)) return fallback;
   const count = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
-  if (typeof count === 'number' && Number.isFinite(count) && count >= 0) return count;
+  if (typeof count === 'number' && Number.isFinite(count) && count >= 0) return Math.min(count, kTimeoutMax);
   throw new GrtcError(CONFIGURATION_ERROR, `${name} must be a number of milliseconds.`);
 }

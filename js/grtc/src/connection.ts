@@ -23,8 +23,8 @@ export interface ConnectionListener {
   handleConnectionError(status: string): void;
   /** The gateway could not be reached, this many times in a row, or says that it stops. */
   handleUnreachable(times: number): void;
-  /** The gateway has no such session. `forgotten`: it knows nothing of it, so that this may not be on purpose. */
-  handleGone(forgotten: boolean): void;
+  /** The gateway has no such session. `forgotten`: it knows nothing of it, so that this may not be on purpose. Why, if it says. */
+  handleGone(forgotten: boolean, reason: string): void;
 }
 
 export interface ConnectionOptions {
@@ -80,7 +80,7 @@ export class Connection {
         return text === '' && this.#socket?.isOpen === false ? kOpeningPause : 0;
       },
       handleFailure: (status, unreachable) => this.#handleFailure(status, unreachable),
-      handleGone: (unknown) => this.#handleGone(unknown),
+      handleGone: (unknown, reason) => this.#handleGone(unknown, reason),
     });
   }
 
@@ -136,7 +136,7 @@ export class Connection {
     this.#socket = null;
     if (code === kSignedOut || code === kNoSession || code === kElsewhere) {
       this.stop();
-      this.#handleGone(code === kNoSession);
+      this.#handleGone(code === kNoSession, code === kElsewhere ? 'The DN has signed in elsewhere' : '');
       return;
     }
     const lasted = openedAt > 0 && Date.now() - openedAt > kSocketProof;
@@ -168,10 +168,10 @@ export class Connection {
    * A gateway that knows nothing of a session that has worked was started anew, or a load balancer has brought us to another
    * one. If it has never worked, signing in again is of no use: it would go on for ever.
    */
-  #handleGone(unknown: boolean): void {
+  #handleGone(unknown: boolean, reason: string): void {
     const forgotten = unknown && (this.login.troubled || this.#worked || Date.now() - this.#madeAt > kNewMax);
     this.stop();
-    this.#listener.handleGone(forgotten);
+    this.#listener.handleGone(forgotten, reason);
   }
 
   #proveReachable(): void {

@@ -25,6 +25,7 @@ export function sourceConstraint(value: SourceConstraint | null | undefined): bo
   if (value === undefined || value === null) return true;
   if (typeof value === 'boolean') return value;
   const word: unknown = value;
+  if (typeof word === 'number') return word !== 0;
   if (typeof word !== 'object') return word !== 'false'; // forms give words
   return isLegacy(value) ? fromLegacy(value) : value;
 }
@@ -33,6 +34,7 @@ export function sourceConstraint(value: SourceConstraint | null | undefined): bo
 export function mediaConstraint(value: unknown): MediaConstraint | undefined {
   if (typeof value === 'boolean') return value;
   if (value === 'true' || value === 'false') return value === 'true';
+  if (value === 0 || value === 1) return value === 1;
   if (value === 'sendrecv' || value === 'sendonly' || value === 'recvonly') return value;
   return undefined;
 }

@@ -76,7 +76,7 @@ export class ClientCore {
   #latestSession: SessionHandle | null = null;
   #lastSessionId = 0;
   #nextCall = new AbortController(); // aborted when a new call begins: a late BYE must not end that one
-  #unwatchNetwork: (() => void) | null = null;
+  #unwatch: (() => void)[] = [];
   #failure: { details: FailureDetails; at: number } | null = null; // what the gateway complained about last
 
   constructor(options: CoreOptions) {
@@ -87,7 +87,7 @@ export class ClientCore {
       transport: () => this.#transport,
       events,
       log,
-      handlePhase: (phase) => this.#watchNetwork(phase !== 'signedOut'),
+      handlePhase: (phase) => this.#watchDevice(phase !== 'signedOut'),
       endEverything: () => this.#endEverything(),
     });
     this.#transport = new Transport(platform, {
@@ -131,13 +131,15 @@ export class ClientCore {
   // ---- The connection to the gateway
 
   /** Only while there is something to repair: the browser keeps whoever listens. */
-  #watchNetwork(watch: boolean): void {
-    if (watch) {
-      this.#unwatchNetwork ??= this.platform.onNetworkChange(() => this.#handleNetworkChange());
-    } else {
-      this.#unwatchNetwork?.();
-      this.#unwatchNetwork = null;
-    }
+  #watchDevice(watch: boolean): void {
+    if (watch === (this.#unwatch.length > 0)) return;
+    for (const end of this.#unwatch) end();
+    this.#unwatch = watch
+      ? [
+          this.platform.onNetworkChange(() => this.#handleNetworkChange()),
+          this.platform.onPageEnd(() => void this.#transport.signOut()), // or the far end would wait for the session's end
+        ]
+      : [];
   }
 
   #handleNetworkChange(): void {
@@ -274,8 +276,17 @@ export class ClientCore {
 
   #post(peer: string, body: string, retryUntil?: AbortSignal): void {
     const to = peer === 'self' ? (this.#transport.token ?? peer) : peer; // signalling, section 3: own id is loopback
-    const arrived = this.#transport.post(to, body, retryUntil === undefined ? {} : { retryUntil });
+    const onRefused = (why: string): void => this.#handleRefused(peer, body, why);
+    const arrived = this.#transport.post(to, body, { onRefused, ...(retryUntil === undefined ? {} : { retryUntil }) });
     if (body === 'BYE') this.#ended.add(peer, arrived);
+  }
+
+  /** Without this message of it a call cannot be set up; a change of it is dropped. */
+  #handleRefused(peer: string, body: string, why: string): void {
+    const call = this.#active?.call;
+    if (call?.peer !== peer || !body.startsWith('RSMP ')) return;
+    if (call.state !== 'Reoffering') this.failCall(call, new GrtcError(GRTC_ERROR, why));
+    else call.handleError({ messageType: 'ERROR', errorType: 'FAILED', sipStatus: null, reason: why, seq: null });
   }
 
   // ---- Messages from the gateway

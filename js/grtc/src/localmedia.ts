@@ -9,6 +9,9 @@ export class LocalMedia {
   #stream: MediaStream | null = null;
   /** Grows with each disable(), so that a stream granted after it is not kept. */
   #generation = 0;
+  /** Each enable() has a number: one that is granted after a later one is not kept either. */
+  #lastAsked = 0;
+  #granted = 0;
 
   constructor(platform: Platform) {
     this.#platform = platform;
@@ -25,11 +28,14 @@ export class LocalMedia {
   /** Asks for the devices. The stream replaces an earlier one, which is stopped by `release` once nobody uses it. */
   async enable(constraints: MediaStreamConstraints): Promise<{ stream: MediaStream; previous: MediaStream | null }> {
     const generation = this.#generation;
+    const number = (this.#lastAsked += 1);
     const stream = await this.#ask(constraints);
-    if (generation !== this.#generation) {
+    if (generation !== this.#generation || number < this.#granted) {
       stopTracks(stream);
-      throw new GrtcError(GRTC_ERROR, 'The media source was disabled before it could start.');
+      const why = generation === this.#generation ? 'replaced by another one' : 'disabled';
+      throw new GrtcError(GRTC_ERROR, `The media source was ${why} before it could start.`);
     }
+    this.#granted = number;
     const previous = this.#stream;
     this.#stream = stream;
     return { stream, previous };
@@ -45,9 +51,15 @@ export class LocalMedia {
     try {
       return await this.#platform.getUserMedia(constraints);
     } catch (error) {
-      throw new GrtcError(GRTC_ERROR, describe(error), { cause: error });
+      throw new GrtcError(GRTC_ERROR, `${describe(error)}${failedConstraint(error)}`, { cause: error });
     }
   }
+}
+
+/** Browsers say nothing of a constraint that no device meets, but its name. */
+function failedConstraint(error: unknown): string {
+  const { constraint } = error as { constraint?: unknown };
+  return typeof constraint === 'string' && constraint !== '' ? ` (${constraint})` : '';
 }
 
 export function stopTracks(stream: MediaStream): void {

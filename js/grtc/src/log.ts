@@ -47,6 +47,6 @@ export class Logger {
 
   #write(level: LogLevel, message: string, exception: unknown): void {
     if (level > this.#level) return;
-    this.#sink(level, exception === undefined ? message : `${message} ${describe(exception)}`);
+    this.#sink(level, exception === undefined || exception === null ? message : `${message} ${describe(exception)}`);
   }
 }

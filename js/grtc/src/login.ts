@@ -49,9 +49,14 @@ export function sharedFeatures(login: Login, known: readonly string[]): string {
   return known.filter((feature) => login.features.has(feature)).join(',');
 }
 
+/** Text that has halves of characters, of which URLs and UTF-8 know nothing, with U+FFFD in their places. */
+export function wellFormed(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, '\uFFFD');
+}
+
 /** Nothing in these queries has a key, and gateways decode percent signs but leave "+" alone. */
 export function queryValue(text: string): string {
-  return encodeURI(text).replace(/[#&?]/g, encodeURIComponent);
+  return encodeURI(wellFormed(text)).replace(/[#&?]/g, encodeURIComponent);
 }
 
 /** What every receiving request says: who we are, what we have, what we understand. */

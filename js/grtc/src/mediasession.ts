@@ -8,7 +8,7 @@
 // When the call has ended, by whichever side, the session can be used for another one. The local media source belongs
 // to the client: a session never stops it.
 
-import { readAttached, writeInfo, type AttachedPair, type InfoData } from './attached.js';
+import { attachable, readAttached, writeInfo, type AttachedPair, type InfoData } from './attached.js';
 import type { Call, CallListener } from './call.js';
 import { coreOf, type Client } from './client.js';
 import { mediaConstraint, type MediaConstraint, type MediaKind, type WantedMedia } from './constraints.js';
@@ -75,7 +75,7 @@ export class MediaSession {
       });
       return;
     }
-    const peer = remoteId === undefined || remoteId === null ? '' : String(remoteId).trim();
+    const peer = nameOf(remoteId);
     const { incoming } = this.#core;
     if (incoming !== null && incoming.offer === null && (peer === '' || peer === incoming.peer)) {
       this.acceptCall(audioConstraints, videoConstraints); // how a page answers onInvite
@@ -94,21 +94,20 @@ export class MediaSession {
     this.makeOffer(remoteId, audioConstraints, videoConstraints);
   }
 
-  /** Accepts the incoming call, with these media. Throws INVALID_STATE_ERROR if there is none. */
+  /** Accepts the incoming call, with these media. Throws INVALID_STATE_ERROR if there is none, GRTC_ERROR for no media. */
   acceptCall(audioConstraints?: MediaConstraint, videoConstraints?: MediaConstraint): void {
     const audio = mediaConstraint(audioConstraints);
     const video = mediaConstraint(videoConstraints);
     const { settings } = this.#core;
     const { incoming } = this.#core;
-    // What there is nothing to offer for still waits.
-    const offered = incoming?.offer === null ? this.#offerable(incoming.peer, audio, video) : null;
+    const isOffered = incoming?.offer !== null;
+    const wanted = wantedMedia(audio, video, isOffered ? settings.answerMedia : settings.offerMedia);
+    if (incoming !== null) needMedia(wanted); // a call that cannot be accepted so still waits
     const { peer, offer, attached, sessionId, early } = this.#core.takeIncoming();
     this.#peerData = attached;
-    if (offer === null) {
-      this.#open(peer, offered ?? settings.offerMedia, false, sessionId).startOffer();
-    } else {
-      this.#open(peer, wantedMedia(audio, video, settings.answerMedia), false, sessionId).startAnswer(offer, early);
-    }
+    const call = this.#open(peer, wanted, false, sessionId);
+    if (offer === null) call.startOffer();
+    else call.startAnswer(offer, early);
   }
 
   /** Rejects the incoming call. Throws INVALID_STATE_ERROR if there is none. */
@@ -163,9 +162,12 @@ export class MediaSession {
     });
   }
 
-  /** Data to go along with the call: an array of {key, value}. Throws GRTC_ERROR for anything else. */
+  /**
+   * Data to go along with the call: an array of one or more {key, value}. Throws GRTC_ERROR for anything else, and for
+   * more than can be attached: 128 entries and 4096 bytes, percent-encoded.
+   */
   setData(data: readonly AttachedPair[]): void {
-    this.#ownData = readAttached(data);
+    this.#ownData = attachable(data);
   }
 
   /** The data that came with the call, else what setData gave, else null. Throws GRTC_ERROR if it is ill-formed. */
@@ -178,7 +180,8 @@ export class MediaSession {
 
   /**
    * Sends a simple object during the call: for the SIP server to map to its events (the default), or with `false` to
-   * the far end. Throws GRTC_ERROR for ill-formed data, INVALID_STATE_ERROR without a call.
+   * the far end. Throws GRTC_ERROR for ill-formed data and for more than 16384 bytes, percent-encoded;
+   * INVALID_STATE_ERROR without a call.
    */
   sendInfo(data: InfoData, mapData = true): void {
     const text = writeInfo(data);
@@ -258,9 +261,7 @@ export class MediaSession {
   #offerable(peer: string, audio: MediaConstraint | undefined, video: MediaConstraint | undefined): WantedMedia {
     const { settings, media } = this.#core;
     const wanted = wantedMedia(audio, video, settings.offerMedia);
-    if (wanted.audio === false && wanted.video === false) {
-      throw new GrtcError(GRTC_ERROR, 'A call needs audio or video.');
-    }
+    needMedia(wanted);
     if (peer !== 'self' || media.stream === null) return wanted;
     return {
       audio: media.track('audio') === null ? false : wanted.audio,
@@ -299,6 +300,15 @@ export class MediaSession {
     this.#core.log.error('The browser refused a WebRTC operation.', error);
     this.#core.events.onWebrtcError.fire({ error: describe(error) });
   }
+}
+
+/** Nobody, if it is neither text nor a number. */
+function nameOf(given: unknown): string {
+  return typeof given === 'string' || typeof given === 'number' ? String(given).trim() : '';
+}
+
+function needMedia({ audio, video }: WantedMedia): void {
+  if (audio === false && video === false) throw new GrtcError(GRTC_ERROR, 'A call needs audio or video.');
 }
 
 function isEmptyArray(value: unknown): boolean {

@@ -20,8 +20,8 @@ export interface PollerListener {
   handleReply(reply: HttpReply): number;
   /** It will be tried again in 3 s, unless the listener stops it. `unreachable`: no reply came at all. */
   handleFailure(status: string, unreachable: boolean): void;
-  /** The gateway says that there is no such session; `unknown`: and knows nothing of one. Stops. */
-  handleGone(unknown: boolean): void;
+  /** The gateway says that there is no such session; `unknown`: and knows nothing of one. Its words, if any. Stops. */
+  handleGone(unknown: boolean, reason: string): void;
 }
 
 export const kRetryDelay = 3000;
@@ -111,7 +111,7 @@ export class Poller {
     if (stopped.aborted) return 0;
     if (isGone(reply.status, this.#login)) {
       this.stop();
-      this.#listener.handleGone(reply.status === 404);
+      this.#listener.handleGone(reply.status === 404, reply.text.trim());
       return 0;
     }
     if (reply.status !== 200) {

@@ -150,7 +150,7 @@ export class Transport {
       handleMessage: (body, peer) => listener.handleMessage(body, peer),
       handleConnectionError: (status) => listener.handleConnectionError(status),
       handleUnreachable: (times) => this.#handleUnreachable(connection, times),
-      handleGone: (forgotten) => this.#handleGone(connection, forgotten),
+      handleGone: (forgotten, reason) => this.#handleGone(connection, forgotten, reason),
     };
     const connection = new Connection(this.#platform, login, { known: features, pollingTimeout, log }, handlers);
     return connection;
@@ -177,14 +177,15 @@ export class Transport {
     throw new GrtcError(CONNECTION_ERROR, failure);
   }
 
-  #handleGone(connection: Connection, forgotten: boolean): void {
+  #handleGone(connection: Connection, forgotten: boolean, reason: string): void {
     if (connection !== this.#connection) return;
     if (forgotten) {
       void this.#recover(connection);
       return;
     }
     this.#drop(connection);
-    this.#options.listener.handleSignedOut('The gateway has ended the session.', null);
+    const why = reason === '' ? '' : `: ${reason}`;
+    this.#options.listener.handleSignedOut(`The gateway has ended the session${why}.`, null);
   }
 
   #handleUnreachable(connection: Connection, times: number): void {

@@ -9,9 +9,11 @@ export interface ProgressInfo {
   [detail: string]: unknown;
 }
 
-/** The guide's statistics object: values are numbers, except the codecs' names. */
+/** The guide's statistics object: values are numbers, except the codecs' names. Counters count from the call's beginning. */
 export interface ServerStats {
+  /** Milliseconds since 1970. */
   timestamp?: number;
+  /** Of the call, in milliseconds. */
   duration?: number;
   audio?: MediaStats;
   video?: MediaStats;
@@ -19,9 +21,13 @@ export interface ServerStats {
 export interface MediaStats {
   leg_id: number;
   codec: string;
+  /** What the gateway got from this page. */
   rx: StreamStats;
+  /** What it sent to this page. */
   tx: Omit<StreamStats, 'lost' | 'jitter' | 'max_jitter'>;
+  /** What this page got, by its own reports. */
   client: Pick<StreamStats, 'packets' | 'lost' | 'jitter' | 'max_jitter'>;
+  /** Milliseconds; 0 before the first report. */
   rtt: number;
   rtt_max: number;
   rtt_average: number;
@@ -36,6 +42,7 @@ export interface StreamStats {
   rtcp: number;
   rtcp_errors: number;
   lost: number;
+  /** In units of the RTP timestamp (RFC 3550): 48 to the millisecond for opus, 8 for G.711, 90 for video. */
   jitter: number;
   max_jitter: number;
 }

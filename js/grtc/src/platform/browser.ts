@@ -64,6 +64,15 @@ function onNetworkChange(callback: () => void): () => void {
   return () => ending.abort();
 }
 
+/** A page that is only put aside ("persisted") may come back. */
+function onPageEnd(callback: () => void): () => void {
+  if (typeof window === 'undefined') return () => undefined;
+  const ending = new AbortController();
+  const { signal } = ending;
+  window.addEventListener('pagehide', ({ persisted }) => void (persisted || callback()), { signal });
+  return () => ending.abort();
+}
+
 function log(level: LogLevel, line: string): void {
   const text = `${new Date().toISOString()} grtc: ${line}`;
   if (level === LOG_LEVEL_ERROR) console.error(text);
@@ -89,6 +98,7 @@ export const browserPlatform: Platform = {
   request,
   openSocket,
   onNetworkChange,
+  onPageEnd,
   takesProvisionalAnswers: kBrowser.name !== 'firefox',
   createPeerConnection: (configuration) => new RTCPeerConnection(configuration),
   getUserMedia: (constraints) => navigator.mediaDevices.getUserMedia(constraints),

@@ -64,6 +64,8 @@ export interface Platform {
   openSocket(url: string, handlers: SocketHandlers): Socket | null;
   /** Calls back when the device has got another network. Returns what ends that. */
   onNetworkChange(callback: () => void): () => void;
+  /** Calls back when the page is going for good: closed, reloaded, left. Returns what ends that. */
+  onPageEnd(callback: () => void): () => void;
   /** Whether provisional answers are understood here. Firefox refuses them ("pranswer"). */
   readonly takesProvisionalAnswers: boolean;
   createPeerConnection(configuration: RTCConfiguration): PeerConnection;

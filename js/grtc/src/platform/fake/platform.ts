@@ -25,6 +25,7 @@ export class FakePlatform implements Platform {
   ];
   #random = 0;
   readonly #networkListeners = new Set<() => void>();
+  readonly #endListeners = new Set<() => void>();
 
   /** The newest peer connection. */
   get connection(): FakePeerConnection {
@@ -56,6 +57,16 @@ export class FakePlatform implements Platform {
   onNetworkChange(callback: () => void): () => void {
     this.#networkListeners.add(callback);
     return () => void this.#networkListeners.delete(callback);
+  }
+
+  onPageEnd(callback: () => void): () => void {
+    this.#endListeners.add(callback);
+    return () => void this.#endListeners.delete(callback);
+  }
+
+  /** For tests: the page is closed. */
+  endPage(): void {
+    for (const callback of this.#endListeners) callback();
   }
 
   get networkListeners(): number {
