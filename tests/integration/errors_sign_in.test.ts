@@ -1,5 +1,5 @@
 // The rows of docs/errors.md on sign-ins that fail, as a page of ours hears them in a browser: what onFailed carries. And those of calls that
-// take a gateway of their own. E8 and E13: errors.test.ts, which says what is not here.
+// take a gateway of their own. E8 and E19: errors.test.ts, which says what is not here.
 import { createSocket } from 'node:dgram';
 import { request } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
