@@ -4,6 +4,8 @@
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
+#include "io/loop/clock.h"
+
 namespace crosspoint::gateway {
 namespace {
 
@@ -42,7 +44,9 @@ std::string logLine(std::string_view subject, std::string_view event) {
 }
 
 EventLog::EventLog(LogLevel level)
-    : logger_(std::make_unique<spdlog::logger>("crosspoint", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
+    : logger_(std::make_unique<spdlog::logger>("crosspoint", std::make_shared<spdlog::sinks::stderr_sink_mt>())),
+      budgets_{LineBudget(loop::monotonicNow()), LineBudget(loop::monotonicNow()), LineBudget(loop::monotonicNow()),
+               LineBudget(loop::monotonicNow())} {
   logger_->set_formatter(std::make_unique<spdlog::pattern_formatter>("time=%Y-%m-%dT%H:%M:%S.%eZ level=%l %v",
                                                                      spdlog::pattern_time_type::utc));
   logger_->set_level(levelOf(level));
@@ -52,7 +56,17 @@ EventLog::~EventLog() = default;
 
 void EventLog::write(LogLevel level, std::string_view subject, std::string_view event) {
   const auto spdlogLevel = levelOf(level);
-  if (logger_->should_log(spdlogLevel)) logger_->log(spdlogLevel, spdlog::string_view_t(logLine(subject, event)));
+  if (!logger_->should_log(spdlogLevel)) return;
+  const auto verdict = [&] {
+    const std::lock_guard lock(mutex_);
+    return budgets_[static_cast<std::size_t>(level)].take(loop::monotonicNow());
+  }();
+  if (verdict.leftOut > 0) {
+    const std::string note =
+        std::to_string(verdict.leftOut) + " lines of this level were left out: there were too many";
+    logger_->log(spdlogLevel, spdlog::string_view_t(logLine("log", note)));
+  }
+  if (verdict.written) logger_->log(spdlogLevel, spdlog::string_view_t(logLine(subject, event)));
 }
 
 void EventLog::flush() { logger_->flush(); }

@@ -1,8 +1,12 @@
-// The program's log: one line per event on stderr, as key=value, in UTC. Any thread.
+// The program's log: one line per event on stderr, as key=value, in UTC, as far as the level's LineBudget allows. Any
+// thread.
 #pragma once
+#include <array>
 #include <memory>
+#include <mutex>
 
 #include "base/log.h"
+#include "gateway/line_budget.h"
 
 namespace spdlog {
 class logger;
@@ -19,6 +23,8 @@ class EventLog final : public Log {
 
  private:
   std::unique_ptr<spdlog::logger> logger_;
+  std::mutex mutex_;
+  std::array<LineBudget, 4> budgets_;  // by level
 };
 
 // `subject event="event"`: quotes and control characters, which a stranger may have chosen, are replaced.

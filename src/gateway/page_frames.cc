@@ -8,6 +8,7 @@ namespace crosspoint::gateway {
 namespace {
 
 constexpr std::size_t kHeaderLinesMax = 16;
+constexpr std::size_t kHeaderLineBytesMax = 1024;  // a peer, which may be remembered, stands in one
 
 // A line without its end, which is LF or CR LF; nothing if there is no end.
 std::optional<std::string_view> takeLine(std::string_view& text) {
@@ -29,6 +30,7 @@ std::expected<bridge::SocketMessage, std::string> parseFrame(bridge::RequestId s
     if (!line) return std::unexpected("the header has no empty line behind it");
     if (line->empty()) break;
     if (lines == kHeaderLinesMax) return std::unexpected("too many header lines");
+    if (line->size() > kHeaderLineBytesMax) return std::unexpected("a header line is too long");
     const auto colon = line->find(':');
     if (colon == std::string_view::npos) return std::unexpected("a header line is no \"name: value\"");
     const auto name = line->substr(0, colon), value = trimmed(line->substr(colon + 1));

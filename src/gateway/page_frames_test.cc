@@ -49,6 +49,7 @@ TEST(PageFrames, WhatHasNoFormOfOursIsNamed) {
   std::string many;
   for (int i = 0; i < 20; ++i) many += "x: y\n";
   EXPECT_EQ(wrong(many + "ack: 1\n\n"), "too many header lines");
+  EXPECT_EQ(wrong("n: 1\nto: " + std::string(2'000, '1') + "\n\nBYE"), "a header line is too long");
 }
 
 TEST(PageFrames, MessagesAndConfirmationsAreWritten) {
