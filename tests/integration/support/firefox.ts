@@ -1,6 +1,7 @@
 // Firefox ESR, driven by puppeteer over WebDriver BiDi. Its fake microphone is a sine of any frequency.
 import { launch, type Browser } from 'puppeteer-core';
 import type { NativeBrowser, NativeContext } from './browser';
+import { endWithUs, scratchFolder } from './program';
 import { firefoxPage } from './test_page';
 
 const kPreferences = {
@@ -19,8 +20,10 @@ export async function startFirefox(tone: number, probe: string): Promise<NativeB
     browser: 'firefox',
     executablePath: process.env['FIREFOX'] ?? '/usr/bin/firefox-esr',
     headless: true,
+    userDataDir: scratchFolder('firefox'),
     extraPrefsFirefox: { ...kPreferences, 'media.navigator.audio.fake_frequency': tone },
   });
+  endWithUs(browser.process()!);
   return {
     version: async () => (await browser.version()).replace(/^firefox\//i, ''),
     context: (reports) => newContext(browser, probe, reports),

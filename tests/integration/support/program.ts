@@ -9,16 +9,30 @@ const running = new Set<ChildProcess>();
 const folders: string[] = [];
 const cleanUp = (): void => {
   running.forEach(killGroup);
-  folders.forEach((folder) => rmSync(folder, { recursive: true, force: true }));
+  folders.forEach(remove);
 };
 process.on('exit', cleanUp);
 // Vitest ends this process by a signal, or is itself ended: neither is an 'exit', and process.exit() is not to be called under it.
-// Each test file has its own of this module, and all of them are to be heard.
 for (const end of ['SIGTERM', 'disconnect']) {
   process.once(end, () => {
     cleanUp();
     setImmediate(() => process.kill(process.pid, 'SIGKILL'));
   });
+}
+
+/** Somebody who is being killed may still write into it. */
+function remove(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 4, retryDelay: 20 });
+  } catch {
+    // It stays, and the others need not.
+  }
+}
+
+/** A program that others start for us, in a process group of its own: it does not outlive the test run either. */
+export function endWithUs(child: ChildProcess): void {
+  running.add(child);
+  child.once('exit', () => running.delete(child));
 }
 
 /** The program and what it has started: Kamailio's workers would stay. */
