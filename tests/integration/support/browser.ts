@@ -41,12 +41,12 @@ export interface NativeBrowser {
   stop(): Promise<void>;
 }
 
-// The pool outlives a test file: all files run in one process.
+// The pool outlives a test file: the next one that this process runs has it too.
 interface Pool {
   crosspointIdleBrowsers?: Map<string, NativeBrowser[]>;
 }
 const idle = ((globalThis as Pool).crosspointIdleBrowsers ??= new Map<string, NativeBrowser[]>());
-const kIdleMax = 6; // programs that wait; the machine has little memory
+const kIdleMax = 4; // programs that wait, in each process; the machine has little memory
 
 export class TestBrowser implements Reports {
   readonly errors: string[] = []; // uncaught in any page

@@ -2,13 +2,18 @@
 import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 
+// Below the range from which the kernel takes ports by itself, so that nothing slips in between here and the program's bind. Nor
+// does another worker of vitest: each has its own half.
+const kLowest = 10_000;
+const kShare = 11_000;
+const lowest = kLowest + ((Number(process.env['VITEST_POOL_ID'] ?? 1) - 1) % 2) * kShare;
+
 const given = new Set<number>();
 
 /** `count` neighbouring ports, each free for UDP and for TCP, never given twice. */
 export async function freePorts(count = 1): Promise<number> {
-  // Below the range from which the kernel takes ports by itself, so that nothing slips in between here and the program's bind.
   for (let attempt = 0; attempt < 200; ++attempt) {
-    const first = 20_000 + 2 * Math.floor(Math.random() * 6_000);
+    const first = lowest + 2 * Math.floor((Math.random() * (kShare - count)) / 2);
     const ports = Array.from({ length: count }, (_, index) => first + index);
     if (ports.some((port) => given.has(port))) continue;
     const free = await Promise.all(ports.flatMap((port) => [udpFree(port), tcpFree(port)]));
