@@ -9,7 +9,7 @@ import { callee, caller, type Script } from './sipp/script';
 import { kAnswer, kOffer, phoneSdp } from './sipp/sdp';
 import { Bench, type Far } from './sipp/sipp';
 import { TestBrowser } from './support/browser';
-import { Gateway } from './support/gateway';
+import { Gateway, type Configuration } from './support/gateway';
 import { MuteServer } from './support/mute_server';
 import { WebParty, type PartyOptions } from './support/web_party';
 import { WebServer } from './support/web_server';
@@ -22,12 +22,17 @@ const kSipWaits = 45_000; // ms; for what ends with timer B or F (RFC 3261: 32 s
 let web: WebServer;
 let browser: TestBrowser;
 let bench: Bench; // sipp is its SIP server
-let silent: { server: MuteServer; gateway: Gateway; sign: Promise<Told>; call: Promise<Told> }; // its SIP server never answers
+let silent: Silent; // its gateway sends no OPTIONS
+let asking: Silent; // its gateway does
+let unanswered: Promise<Told>; // a call at the former
 let page: WebParty; // at the bench, anonymous
 
 beforeAll(async () => {
   [web, browser] = await Promise.all([WebServer.start(), TestBrowser.start({ tone: 600 })]);
-  silent = await startSilent();
+  [silent, asking] = await Promise.all([startSilent({ 'options-interval': 0 }), startSilent()]);
+  const anyone = await at(silent.gateway);
+  await anyone.call('2001');
+  unanswered = told(anyone, 'onGatewayError');
   bench = await Bench.start({ configuration: { sip: { 'no-answer': kNoAnswer } } });
   page = await at(bench.gateway);
 });
@@ -36,7 +41,8 @@ afterAll(async () => {
   await browser?.stop();
   await bench?.stop();
   await silent?.gateway.program.stop('SIGKILL');
-  silent?.server.stop();
+  await asking?.gateway.stop();
+  for (const each of [silent, asking]) each?.server.stop();
   await web?.stop();
 });
 
@@ -56,15 +62,25 @@ async function registered(dn: string): Promise<WebParty> {
   return party;
 }
 
-async function startSilent(): Promise<typeof silent> {
+/** A SIP server that never answers, and what becomes of a sign-in there. */
+interface Silent {
+  readonly server: MuteServer;
+  readonly gateway: Gateway;
+  readonly sign: Promise<Told>;
+}
+
+async function startSilent(sip: Configuration[string] = {}): Promise<Silent> {
   const server = await MuteServer.start();
-  const gateway = await Gateway.start({ sip: { server: `sip:127.0.0.1:${server.port};transport=udp`, 'options-interval': 0 } });
-  const [anyone, dn] = [await at(gateway), await opened(gateway)];
+  const gateway = await Gateway.start({ sip: { server: `sip:127.0.0.1:${server.port};transport=udp`, ...sip } });
+  const dn = await opened(gateway);
   await dn.evaluate("client.register('1001')");
-  await anyone.call('2001');
-  const [sign, call] = [dn.waitFor('onFailed', kSipWaits), anyone.waitFor('onGatewayError', kSipWaits)];
-  for (const later of [sign, call]) later.catch(() => undefined); // its test tells
-  return { server, gateway, sign, call };
+  return { server, gateway, sign: told(dn, 'onFailed') };
+}
+
+function told(party: WebParty, event: string): Promise<Told> {
+  const later = party.waitFor(event, kSipWaits);
+  later.catch(() => undefined); // its test tells
+  return later;
 }
 
 describe('a call that the page makes', () => {
@@ -225,8 +241,7 @@ describe('a call that comes in', () => {
   ])('%s', async (_row, script, status, sentence) => {
     const far = await bench.far(caller('1001').invite({ sdp: kOffer }).maybe(180).expect(status));
     await mangle(dn, script);
-    await dn.waitFor('onIncomingCall');
-    await dn.accept();
+    await dn.answer();
     await hears(dn, 'FAILED', status, sentence);
     await far.done();
   });
@@ -365,7 +380,7 @@ describe('during a call', () => {
 
 describe('a SIP server that never answers', () => {
   it('E28: the INVITE', async () => {
-    expect(await silent.call).toMatchObject({ error: 'FAILED', sipStatus: 408, reason: 'The SIP server did not answer' });
+    expect(await unanswered).toMatchObject({ error: 'FAILED', sipStatus: 408, reason: 'The SIP server did not answer' });
   });
 
   it('E8: the REGISTER', async () => {
@@ -373,9 +388,13 @@ describe('a SIP server that never answers', () => {
     expect(await silent.sign).toEqual({ message, status: 504, sipStatus: 408 });
   });
 
+  it('E8: the REGISTER of a gateway that has asked whether the server is there', async () => {
+    expect((await asking.sign)['message']).toMatch(/408|not answer/i);
+  });
+
   it('E19: the gateway stops before it does', async () => {
     const party = await opened(silent.gateway);
-    const asked = silent.server.asked;
+    const { asked } = silent.server;
     await party.evaluate("client.register('1002')");
     await until('the REGISTER is under way', () => silent.server.asked > asked);
     silent.gateway.program.signal('SIGTERM');
