@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { waitForSilence, waitForTone } from './support/browser';
 import { kFirefox, kGrtc } from './support/contenders';
+import { hearEachOther } from './support/talk';
 import { until } from './support/wait';
 import { WebParty } from './support/web_party';
 import { World } from './support/world';
@@ -59,12 +60,11 @@ describe.each([kGrtc, kFirefox])('the Grtc API, $browser', (contender) => {
     await left.page.evaluate('client.onMediaSuccess');
     await left.call('1002');
     expect(await left.evaluate('session.isEstablished()')).toBe(false);
-    await right.waitFor('onIncomingCall');
-    await right.accept();
+    await right.answer();
     await left.waitUntilEstablished();
     expect(await left.waitFor('onRemoteStream')).toEqual({ stream: 'stream' });
     expect(await left.page.evaluate('[session.hasAudioEnabled(), session.hasVideoEnabled()]')).toEqual([true, false]);
-    await Promise.all([waitForTone(left.page, kRight), waitForTone(right.page, kLeft)]);
+    await hearEachOther(left, right);
     await left.evaluate('session.updateCall(false)');
     await waitForSilence(right.page);
     await left.evaluate('session.updateCall(true)');
@@ -77,8 +77,7 @@ describe.each([kGrtc, kFirefox])('the Grtc API, $browser', (contender) => {
   it('closeSession without BYE ends the page\'s side alone; with BYE the other side hears of it', async () => {
     const [left, right] = await Promise.all([world.party({ dn: '1001' }, 0), world.party({ dn: '1002' }, 1)]);
     await left.call('1002');
-    await right.waitFor('onIncomingCall');
-    await right.accept();
+    await right.answer();
     await waitForTone(right.page, kLeft);
     await right.evaluate('session.closeSession()');
     await until('the page has no call', async () => !(await right.evaluate('session.isEstablished()')));
@@ -110,15 +109,14 @@ describe.each([kGrtc, kFirefox])('the Grtc API, $browser', (contender) => {
   it('makeCall makes a call, and makeOffer without arguments renews it', async () => {
     const [left, right] = await Promise.all([world.party({ dn: '1001' }, 0), world.party({ dn: '1002' }, 1)]);
     await left.evaluate(`(openSession(), session.makeCall('1002', true, false))`);
-    await right.waitFor('onIncomingCall');
-    await right.accept();
-    await Promise.all([waitForTone(left.page, kRight), waitForTone(right.page, kLeft)]);
+    await right.answer();
+    await hearEachOther(left, right);
     const connections = (): Promise<number> => left.page.evaluate<number>('window.probe.connections.length');
     const before = await connections();
     await left.evaluate('session.makeOffer()');
     await until('a new connection', async () => (await connections()) > before);
     await left.waitUntilEstablished();
-    await Promise.all([waitForTone(left.page, kRight), waitForTone(right.page, kLeft)]);
+    await hearEachOther(left, right);
     await right.hangUp();
     await left.waitFor('onPeerClosing');
   });

@@ -3,7 +3,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { waitForTone } from './support/browser';
 import { kFirefox, kGrtc } from './support/contenders';
-import { Front } from './support/front';
+import type { Front } from './support/front';
 import { MuteServer } from './support/mute_server';
 import { until } from './support/wait';
 import { WebParty, type PartyOptions } from './support/web_party';
@@ -16,18 +16,14 @@ describe.each([kGrtc, kFirefox])('Grtc.Client, $browser', (contender) => {
   let front: Front;
 
   beforeAll(async () => {
-    world = await World.start({ tones: [kTone], contenders: [contender] });
-    front = await Front.start(world.gateway);
+    world = await World.start({ tones: [kTone], contenders: [contender], front: true });
+    front = world.front;
   });
   afterEach(() => world?.clear());
-  afterAll(async () => {
-    await world?.stop();
-    await front?.stop();
-  });
+  afterAll(() => world?.stop());
 
   /** A page that signs in through the front. */
-  const party = (options: PartyOptions = {}): Promise<WebParty> =>
-    world.party({ ...options, configuration: { webrtc_gateway: front.url, ...options.configuration } });
+  const party = (options: PartyOptions = {}): Promise<WebParty> => world.partyBehindFront(options);
   /** A page with a client, not signed in. */
   const opened = (configuration = {}): Promise<WebParty> =>
     WebParty.open(world.browsers[0]!, world.web, world.gateway, { configuration: { webrtc_gateway: front.url, ...configuration } });

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { videoIn, waitForFrames, waitForSilence, waitForTone } from './support/browser';
 import { failure, kFieldNew, kFieldOld, kFirefox, kGrtc, type Contender } from './support/contenders';
 import { RawClient } from './support/raw_client';
+import { hearEachOther, talk } from './support/talk';
 import { World } from './support/world';
 
 const kLeft = 600;
@@ -31,9 +32,8 @@ describe.each(pairs)('%s and %s', (_left, _right, leftContender, rightContender)
   it('two pages call each other with audio and VP8 video', async () => {
     const [left, right] = await Promise.all([world.party({ dn: '1001', video: true }, 0), world.party({ dn: '1002', video: true }, 1)]);
     await left.call('1002');
-    expect((await right.waitFor('onIncomingCall'))['peer']).toContain('1001');
-    await right.accept();
-    await Promise.all([waitForTone(left.page, kRight), waitForTone(right.page, kLeft)]);
+    expect((await right.answer())['peer']).toContain('1001');
+    await hearEachOther(left, right);
     const [seenLeft, seenRight] = await Promise.all([waitForFrames(left.page, 30), waitForFrames(right.page, 30)]);
     expect([seenLeft.codec, seenRight.codec]).toEqual(['video/VP8', 'video/VP8']);
     await right.hangUp();
@@ -43,10 +43,7 @@ describe.each(pairs)('%s and %s', (_left, _right, leftContender, rightContender)
 
   it('an audio-only answer to a call with video keeps the audio', async () => {
     const [left, right] = await Promise.all([world.party({ dn: '1001', video: true }, 0), world.party({ dn: '1002' }, 1)]);
-    await left.call('1002');
-    await right.waitFor('onIncomingCall');
-    await right.accept();
-    await Promise.all([waitForTone(left.page, kRight), waitForTone(right.page, kLeft)]);
+    await talk(left, '1002', right);
     expect((await videoIn(left.page)).frames).toBe(0);
     await left.hangUp();
     await right.waitFor('onPeerClosing');
@@ -71,10 +68,7 @@ describe.each(pairs)('%s and %s', (_left, _right, leftContender, rightContender)
 
   it('an anonymous page calls a DN', async () => {
     const [left, right] = await Promise.all([world.party({}, 0), world.party({ dn: '1002' }, 1)]);
-    await left.call('1002');
-    await right.waitFor('onIncomingCall');
-    await right.accept();
-    await Promise.all([waitForTone(left.page, kRight), waitForTone(right.page, kLeft)]);
+    await talk(left, '1002', right);
     await right.hangUp();
     await left.waitFor('onPeerClosing');
   });
@@ -105,10 +99,7 @@ describe('browsers with Kamailio', () => {
   it('a call between two pages goes through the SIP server', async () => {
     const world = await World.start({ server: 'kamailio', tones: [kLeft, kRight] });
     const [left, right] = await Promise.all([world.party({ dn: '1001' }, 0), world.party({ dn: '1002' }, 1)]);
-    await left.call('1002');
-    await right.waitFor('onIncomingCall');
-    await right.accept();
-    await Promise.all([waitForTone(left.page, kRight), waitForTone(right.page, kLeft)]);
+    await talk(left, '1002', right);
     expect(world.kamailio?.program.log).toMatch(/INVITE from 1001 to 1002/);
     await right.hangUp();
     await left.waitFor('onPeerClosing');

@@ -1,7 +1,8 @@
 // Each codec that is passed through, forced at the phone; none in common; digits.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { audioCodecIn, waitForTone } from './support/browser';
+import { audioCodecIn } from './support/browser';
 import { failure, kContenders, kGrtc } from './support/contenders';
+import { talk } from './support/talk';
 import { until } from './support/wait';
 import { World } from './support/world';
 
@@ -24,18 +25,12 @@ describe.each(kContenders)('codecs and digits, $name', (contender) => {
   ] as const;
   it.each(contender === kGrtc ? codecs : codecs.slice(0, 1))('%s both ways, called and calling', async (name, mime) => {
     const [page, phone] = await Promise.all([world.party({ dn: '1001' }), world.phone('2001', kPhone, { codecs: [name] })]);
-    await page.call('2001');
-    await phone.waitFor('CALL_INCOMING');
-    await phone.accept();
-    await Promise.all([phone.waitForTone(kPage), waitForTone(page.page, kPhone)]);
+    await talk(page, '2001', phone);
     expect(await audioCodecIn(page.page)).toBe(mime);
     await page.hangUp();
     await phone.waitFor('CALL_CLOSED');
 
-    await phone.dial('1001');
-    await page.waitFor('onIncomingCall');
-    await page.accept();
-    await Promise.all([phone.waitForTone(kPage), waitForTone(page.page, kPhone)]);
+    await talk(phone, '1001', page);
     await phone.hangUp();
     await page.waitFor('onPeerClosing');
   });
@@ -69,8 +64,7 @@ describe.each(kContenders)('codecs and digits, $name', (contender) => {
   it.each(dialled)('digits from the page reach a phone that speaks %s', async (name) => {
     const [page, phone] = await Promise.all([world.party({ dn: '1001' }), world.phone('2001', kPhone, { codecs: [name] })]);
     await page.call('2001');
-    await phone.waitFor('CALL_INCOMING');
-    await phone.accept();
+    await phone.answer();
     await phone.waitForTone(kPage);
     expect(await page.evaluate(`session.sendDTMF('15#A', { duration: 100, tonegap: 70 })`)).toBe(0);
     const digits = (): string => phone.events.filter((event) => event.type === 'CALL_DTMF_START').map((event) => event.param).join('');

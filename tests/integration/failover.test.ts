@@ -1,66 +1,39 @@
 // Two gateways at one SIP server: a page that is given both finds the one that works, quickly, and is registered once.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { TestBrowser, waitForTone } from './support/browser';
+import { waitForTone } from './support/browser';
 import { CuttingProxy } from './support/cutting_proxy';
-import { Gateway } from './support/gateway';
+import type { Gateway } from './support/gateway';
 import { freePorts } from './support/ports';
+import { talk } from './support/talk';
+import { sessionsAt, TwoGateways } from './support/two_gateways';
 import { until } from './support/wait';
-import { WebParty } from './support/web_party';
-import { WebServer } from './support/web_server';
+import type { WebParty } from './support/web_party';
 
 const kLeft = 600;
 const kRight = 1_500;
 
-/** Pages that are signed in there. */
-const sessionsAt = (gateway: Gateway): Promise<number> => gateway.metric('sessions');
-
 describe('a page with two gateways', () => {
-  let server: Gateway; // only its SIP server
+  let two: TwoGateways;
   let first: Gateway;
   let second: Gateway;
-  let web: WebServer;
-  let browsers: TestBrowser[];
-  const parties: WebParty[] = [];
 
   beforeAll(async () => {
-    [server, web, ...browsers] = await Promise.all([
-      Gateway.start(),
-      WebServer.start(),
-      TestBrowser.start({ tone: kLeft }),
-      TestBrowser.start({ tone: kRight }),
-    ]);
+    two = await TwoGateways.start(kLeft, kRight);
   });
   beforeEach(async () => {
-    const sip = { sip: { server: `sip:${server.sipServer};transport=udp` } };
-    [first, second] = await Promise.all([Gateway.start(sip), Gateway.start(sip)]);
+    [first, second] = await two.renew();
   });
-  afterEach(async () => {
-    await Promise.all(parties.splice(0).map((party) => party.stop()));
-    await Promise.all([first.program.stop(), second.program.stop()]);
-  });
-  afterAll(async () => {
-    await Promise.all([...(browsers ?? []).map((browser) => browser.stop()), web?.stop()]);
-    await server?.stop();
-  });
+  afterEach(() => two?.clear());
+  afterAll(() => two?.stop());
 
-  async function open(dn: string, browser: number, ...gateways: string[]): Promise<WebParty> {
-    const configuration = { webrtc_gateway: gateways.join(',') };
-    const party = await WebParty.open(browsers[browser]!, web, first, { dn, configuration });
-    parties.push(party);
-    await party.evaluate('enable(true, false)');
-    await party.waitFor('onMediaSuccess');
-    return party;
-  }
+  const open = (dn: string, browser: number, ...urls: string[]): Promise<WebParty> => two.open(urls.join(','), browser, { dn });
 
   /** Someone at the second gateway calls it: it rings once, and both hear each other. */
   async function expectCallable(party: WebParty, dn: string): Promise<void> {
     const caller = await open('1009', 1, second.url);
     await caller.signIn();
     await party.forgetEvents();
-    await caller.call(dn);
-    await party.waitFor('onIncomingCall');
-    await party.accept();
-    await Promise.all([waitForTone(party.page, kRight), waitForTone(caller.page, kLeft)]);
+    await talk(caller, dn, party);
     const names = (await party.events()).map(({ name }) => name);
     expect(names).not.toContain('onIncomingCall');
     await caller.hangUp();
@@ -85,20 +58,21 @@ describe('a page with two gateways', () => {
     expect(Date.now() - began).toBeLessThan(8_000); // 4 s, and what a busy machine adds
     await party.waitFor('onFailed');
     first.program.signal('SIGCONT'); // it finds the sign-in, and hears that it is of no use any more
-    // The sign-in, the question whether it is there, and at least this one.
-    await until('it has read what came meanwhile', async () => (await first.metric('http_requests_total')) >= 3);
+    let asked = 0; // by ourselves
+    const read = async (): Promise<number> => (await first.metric('http_requests_total')) - ++asked;
+    await until('it has read the sign-in, and the question whether it is there', async () => (await read()) >= 2);
     await until('the page is signed in once', async () => (await sessionsAt(first)) === 0 && (await sessionsAt(second)) === 1);
     await expectCallable(party, '1001');
   });
 
   it('two pages that sign in as the same DN at once: the later one is signed in, and the other one nowhere', async () => {
     const pages = await Promise.all([0, 1].map((browser) => open('1001', browser, first.url, second.url)));
-    server.program.signal('SIGSTOP');
+    two.server.program.signal('SIGSTOP');
     for (const [n, page] of pages.entries()) {
       await page.evaluate(`client.register('1001')`);
-      await until('its sign-in is there', async () => (await first.metric('http_requests_total')) > n);
+      await until('its sign-in is there', async () => (await sessionsAt(first)) === n + 1);
     }
-    server.program.signal('SIGCONT');
+    two.server.program.signal('SIGCONT');
     const [earlier, later] = pages as [WebParty, WebParty];
     await later.waitFor('onRegister');
     const ended = async (): Promise<boolean> =>

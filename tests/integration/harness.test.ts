@@ -38,8 +38,7 @@ describe('two baresips through Kamailio', () => {
 
   it('each hears the other, hold stops it, resume brings it back', async () => {
     await alice.dial('2002');
-    await bob.waitFor('CALL_INCOMING');
-    await bob.accept();
+    await bob.answer();
     await alice.waitFor('CALL_ESTABLISHED');
     await bob.waitForTone(440);
     await alice.waitForTone(1_000);

@@ -1,8 +1,9 @@
 // Hold and resume, from the page and from the phone, with each client: the tones stop and come back, and nothing else changes.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Phone } from './support/baresip';
-import { waitForSilence, waitForTone } from './support/browser';
+import { waitForSilence } from './support/browser';
 import { kContenders, kFieldNew, kFirefox, kGrtc, type Contender } from './support/contenders';
+import { hearEachOther } from './support/talk';
 import type { WebParty } from './support/web_party';
 import { until, within } from './support/wait';
 import { World, type ServerKind } from './support/world';
@@ -28,10 +29,9 @@ async function holdForLong(contenders: Contender[]): Promise<number[]> {
     return await Promise.all(
       contenders.map(async (_, index) => {
         const [page, phone] = await Promise.all([world.party({ dn: `101${index}` }, index), world.phone(`201${index}`, kPhone)]);
-        const bothHear = (): Promise<unknown> => Promise.all([phone.waitForTone(tones[index]!), waitForTone(page.page, kPhone)]);
+        const bothHear = (): Promise<void> => hearEachOther(page, phone);
         await page.call(`201${index}`);
-        await phone.waitFor('CALL_INCOMING');
-        await phone.accept();
+        await phone.answer();
         await page.waitUntilEstablished();
         await bothHear();
         await page.hold();
@@ -67,14 +67,13 @@ describe.each(scenarios)('hold and resume, %s, SIP server: %s', (_, server, cont
     world = await World.start({ server, tones: [kPage], contenders: [contender] });
     [page, phone] = await Promise.all([world.party({ dn: '1001' }), world.phone('2001', kPhone)]);
     await page.call('2001');
-    await phone.waitFor('CALL_INCOMING');
-    await phone.accept();
+    await phone.answer();
     await page.waitUntilEstablished();
     await bothHear();
   });
   afterAll(() => world?.stop());
 
-  const bothHear = (): Promise<unknown> => Promise.all([phone.waitForTone(kPage), waitForTone(page.page, kPhone)]);
+  const bothHear = (): Promise<void> => hearEachOther(page, phone);
   const noneHears = (): Promise<unknown> => Promise.all([phone.waitForSilence(), waitForSilence(page.page)]);
 
   it('the page holds and resumes, twice', async () => {

@@ -6,6 +6,7 @@ import { CuttingProxy } from './support/cutting_proxy';
 import { Front } from './support/front';
 import { Gateway } from './support/gateway';
 import { freePorts } from './support/ports';
+import { talk } from './support/talk';
 import { until } from './support/wait';
 import type { WebParty } from './support/web_party';
 import { World } from './support/world';
@@ -54,8 +55,7 @@ describe.each([kGrtc, kFirefox])('$name', (contender) => {
     const [party, proxy] = await throughProxy('1001');
     const other = await world.party({ dn: '1002' }, 1);
     await party.call('1002');
-    await other.waitFor('onIncomingCall');
-    await other.accept();
+    await other.answer();
     await waitForTone(party.page, kRight);
     proxy.setDown(true);
     await party.waitFor('onConnectionError');
@@ -68,6 +68,7 @@ describe.each([kGrtc, kFirefox])('$name', (contender) => {
 
   it('messages go over a WebSocket where there is one, and by hanging GET where a proxy knows none', async () => {
     const sockets = (): Promise<number> => world.gateway.metric('http_sockets');
+    await until('those of pages before are closed', async () => (await sockets()) === 0);
     const direct = await world.party({ dn: '1001' });
     await until('a WebSocket is open', async () => (await sockets()) === 1);
     const before = await world.gateway.metric('http_socket_messages_total');
@@ -91,10 +92,7 @@ describe.each([kGrtc, kFirefox])('$name', (contender) => {
   it('connections that are cut all the time lose no message and double none', async () => {
     const [party, proxy] = await throughProxy('1001');
     const other = await world.party({ dn: '1002' }, 1);
-    await other.call('1001');
-    await party.waitFor('onIncomingCall');
-    await party.accept();
-    await Promise.all([waitForTone(party.page, kRight), waitForTone(other.page, kLeft)]);
+    await talk(other, '1001', party);
     await party.forgetEvents();
     proxy.cutEvery(150);
     const count = 60;
@@ -122,10 +120,7 @@ describe('a gateway that is started again', () => {
     const again = await Gateway.start(configuration);
     expect(await party.waitFor('onReconnect')).toMatchObject({ resumed: false });
     const other = await world.party({ dn: '1002' }, 1);
-    await other.call('1001');
-    await party.waitFor('onIncomingCall');
-    await party.accept();
-    await Promise.all([waitForTone(party.page, kRight), waitForTone(other.page, kLeft)]);
+    await talk(other, '1001', party);
     await world.clear();
     await again.stop();
     await world.stop();

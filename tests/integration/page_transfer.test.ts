@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { waitForTone } from './support/browser';
 import { kFirefox, kGrtc } from './support/contenders';
+import { hearEachOther, talk } from './support/talk';
 import { until } from './support/wait';
 import type { WebParty } from './support/web_party';
 import { World } from './support/world';
@@ -22,16 +23,13 @@ describe.each([kGrtc, kFirefox])('$name transfers', (contender) => {
   afterEach(() => world?.clear());
   afterAll(() => world?.stop());
 
-  async function talk(): Promise<void> {
+  async function threePages(): Promise<void> {
     [left, right, third] = await Promise.all([
       world.party({ dn: '1001' }, 0),
       world.party({ dn: '1002' }, 1),
       world.party({ dn: '1003' }, 2),
     ]);
-    await left.call('1002');
-    await right.waitFor('onIncomingCall');
-    await right.accept();
-    await Promise.all([waitForTone(left.page, kRight), waitForTone(right.page, kLeft)]);
+    await talk(left, '1002', right);
   }
 
   async function transferState(state: string): Promise<Record<string, unknown>> {
@@ -42,28 +40,27 @@ describe.each([kGrtc, kFirefox])('$name transfers', (contender) => {
   }
 
   it('to a number: the far end talks to that one, and the call ends here', async () => {
-    await talk();
+    await threePages();
     await left.evaluate("session.transferCall('1003')");
-    await third.waitFor('onIncomingCall');
-    await third.accept();
+    await third.answer();
     await transferState('transferred');
     await left.waitFor('onPeerClosing');
-    await Promise.all([waitForTone(right.page, kThird), waitForTone(third.page, kRight)]);
+    await hearEachOther(right, third);
     await right.hangUp();
     await third.waitFor('onPeerClosing');
   });
 
   it('to a number that does not exist: it is told why, and the call goes on', async () => {
-    await talk();
+    await threePages();
     await left.evaluate("session.transferCall('nobody')");
     expect(await transferState('transfer-failed')).toMatchObject({ sipStatus: 404 });
-    await Promise.all([waitForTone(left.page, kRight), waitForTone(right.page, kLeft)]);
+    await hearEachOther(left, right);
     await left.hangUp();
     await right.waitFor('onPeerClosing');
   });
 
   it('to the far end of another call of the page', async () => {
-    await talk();
+    await threePages();
     await left.evaluate(`(() => {
       window.second = new Grtc.Client({ webrtc_gateway: ${JSON.stringify(world.gateway.url)} });
       second.onMediaSuccess.add(() => second.register('1004'));
@@ -73,14 +70,13 @@ describe.each([kGrtc, kFirefox])('$name transfers', (contender) => {
       });
       second.enableMediaSource(true, false);
     })()`);
-    await third.waitFor('onIncomingCall');
-    await third.accept();
+    await third.answer();
     await waitForTone(third.page, kLeft);
     await until('the consultation is set up', () => left.evaluate('consultation.isEstablished()'));
     await left.evaluate('session.transferCall(consultation)');
     await transferState('transferred');
     await left.waitFor('onPeerClosing');
-    await Promise.all([waitForTone(right.page, kThird), waitForTone(third.page, kRight)]);
+    await hearEachOther(right, third);
     await left.evaluate('second.disconnect()');
     await right.hangUp();
     await third.waitFor('onPeerClosing');
@@ -104,18 +100,16 @@ describe('the softphone page', () => {
     await until('signed in', () => page.isVisible(part('home')));
     await page.fill(part('dial-number'), '1002');
     await page.click(part('call-audio'));
-    await right.waitFor('onIncomingCall');
-    await right.accept();
+    await right.answer();
     await waitForTone(page, kRight);
     await transfer('nobody');
     await notice(/not transferred.*nobody/);
     await waitForTone(page, kRight);
     await transfer('1003');
-    await third.waitFor('onIncomingCall');
-    await third.accept();
+    await third.answer();
     await notice(/1002 has been transferred to 1003/);
     await until('back at the dialler', () => page.isVisible(part('home')));
-    await Promise.all([waitForTone(right.page, kThird), waitForTone(third.page, kRight)]);
+    await hearEachOther(right, third);
     await page.close();
     await world.clear();
     await world.stop();

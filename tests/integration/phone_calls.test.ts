@@ -2,8 +2,9 @@
 // our own client in Chromium and Firefox, and of the clients in the field.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Phone } from './support/baresip';
-import { audioCodecIn, waitForSilence, waitForTone } from './support/browser';
+import { audioCodecIn, waitForSilence } from './support/browser';
 import { failure, kContenders, kFieldOld, kGrtc, type Contender } from './support/contenders';
+import { hearEachOther } from './support/talk';
 import type { WebParty } from './support/web_party';
 import { World, type WorldOptions } from './support/world';
 
@@ -40,19 +41,15 @@ describe.each(scenarios)('%s and a phone through %s', (_name, _server, contender
 
   const pageCallsPhone = async (): Promise<void> => {
     await page.call('2001');
-    await phone.waitFor('CALL_INCOMING');
-    await phone.accept();
+    await phone.answer();
     await page.waitUntilEstablished();
   };
   const phoneCallsPage = async (): Promise<void> => {
     await phone.dial('1001');
-    expect((await page.waitFor('onIncomingCall'))['peer']).toContain('2001');
-    await page.accept();
+    expect((await page.answer())['peer']).toContain('2001');
     await phone.waitFor('CALL_ESTABLISHED');
   };
-  const bothHear = async (): Promise<void> => {
-    await Promise.all([phone.waitForTone(kPage), waitForTone(page.page, kPhone)]);
-  };
+  const bothHear = (): Promise<void> => hearEachOther(page, phone);
 
   it('page calls phone, both hear each other, the page hangs up', async () => {
     await pageCallsPhone();

@@ -1,7 +1,8 @@
 // What is done while a call rings: with our own client in a browser that understands provisional answers, ICE and DTLS.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { videoIn, waitForSilence, waitForTone, type TestPage } from './support/browser';
+import { videoIn, waitForSilence, type TestPage } from './support/browser';
 import { kFieldNew, kFirefox, kGrtc } from './support/contenders';
+import { hearEachOther, talk } from './support/talk';
 import { until } from './support/wait';
 import { World } from './support/world';
 
@@ -35,7 +36,7 @@ describe('a call between two pages of our own client', () => {
     expect(await left.evaluate('session.isEstablished()')).toBe(false);
     await waitForSilence(left.page);
     await right.accept();
-    await Promise.all([waitForTone(left.page, kRight), waitForTone(right.page, kLeft)]);
+    await hearEachOther(left, right);
     await Promise.all([left.waitFor('onRemoteStream'), right.waitFor('onRemoteStream')]);
     await left.waitUntilEstablished();
     await left.hangUp();
@@ -48,7 +49,7 @@ describe('a call between two pages of our own client', () => {
     await right.waitFor('onIncomingCall');
     await until('the callee is connected', () => isConnected(right.page));
     await right.evaluate('accept(true, false)');
-    await Promise.all([waitForTone(left.page, kRight), waitForTone(right.page, kLeft)]);
+    await hearEachOther(left, right);
     expect((await videoIn(left.page)).frames).toBe(0);
     expect(await right.evaluate('session.hasVideoEnabled()')).toBe(false);
     expect(await left.evaluate('session.hasVideoEnabled()')).toBe(false);
@@ -87,13 +88,10 @@ describe.each([kFirefox, kFieldNew])('a call from and to $name, which understand
     await until('the callee is connected', () => isConnected(right.page));
     expect(await isConnected(left.page)).toBe(false);
     await right.accept();
-    await Promise.all([waitForTone(left.page, kRight), waitForTone(right.page, kLeft)]);
+    await hearEachOther(left, right);
     await left.hangUp();
     await right.waitFor('onPeerClosing');
-    await right.call('1001');
-    await left.waitFor('onIncomingCall');
-    await left.accept();
-    await Promise.all([waitForTone(left.page, kRight), waitForTone(right.page, kLeft)]);
+    await talk(right, '1001', left);
     await world.clear();
     await world.stop();
   });

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { waitForTone } from './support/browser';
 import { kFieldNew, kFieldOld, kGrtc, type Contender } from './support/contenders';
+import { hearEachOther } from './support/talk';
 import { until } from './support/wait';
 import { World } from './support/world';
 
@@ -22,9 +23,8 @@ describe('rsmp.new-pc-support = 0', () => {
     inCall(kGrtc, 0, async (world) => {
       const [page, phone] = await Promise.all([world.party({ dn: '1001' }), world.phone('2001', kPhone)]);
       await page.call('2001');
-      await phone.waitFor('CALL_INCOMING');
-      await phone.accept();
-      const bothHear = (): Promise<unknown> => Promise.all([phone.waitForTone(kPage), waitForTone(page.page, kPhone)]);
+      await phone.answer();
+      const bothHear = (): Promise<void> => hearEachOther(page, phone);
       await bothHear();
       await page.evaluate('client.setRenewSessionOnNeed(false)');
       await page.hold();

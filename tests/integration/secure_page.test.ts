@@ -16,10 +16,10 @@ import { WebServer } from './support/web_server';
 const kTone = 600;
 const kName = 'gateway.test';
 
-/** A folder with the test page beside the client, as an operator would have it. */
+/** A folder with the test page beside its scripts, as an operator would have it. */
 function pagesOfTheGateway(): string {
   const folder = scratchFolder('pages');
-  for (const file of ['pages/call.html', '../../js/grtc/dist/grtc.js']) {
+  for (const file of ['pages/call.html', 'pages/words.js', '../../js/grtc/dist/grtc.js']) {
     copyFileSync(fileURLToPath(new URL(file, import.meta.url)), join(folder, file.split('/').at(-1)!));
   }
   return folder;
@@ -70,7 +70,7 @@ describe('a gateway with TLS, and pages in Chromium', () => {
     const page = await open({ url: (path) => `${url}${path}` });
     expect(await page.evaluate('location.protocol + isSecureContext')).toBe('https:true');
     await talkToEcho(page);
-    expect(await sockets()).toBeGreaterThan(before);
+    await until('it has opened one', async () => (await sockets()) > before);
   });
 
   it('the same page without WebSockets', async () => {
@@ -84,7 +84,7 @@ describe('a gateway with TLS, and pages in Chromium', () => {
   it('a page from elsewhere that is allowed calls and hears, with a WebSocket', async () => {
     const before = await sockets();
     await talkToEcho(await open(web));
-    expect(await sockets()).toBeGreaterThan(before);
+    await until('it has opened one', async () => (await sockets()) > before);
   });
 
   it.each<ClientKind>(['field-old', 'field-new'])('a page from elsewhere with the client %s calls and hears', async (client) => {

@@ -5,7 +5,7 @@
 // and a call that goes on after the phone's transfer has failed (it hangs up itself: "menu: transfer failure", then BYE).
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Phone } from './support/baresip';
-import { waitForTone } from './support/browser';
+import { hearEachOther } from './support/talk';
 import { hears, hearsTheEnd } from './support/told';
 import { until } from './support/wait';
 import type { WebParty } from './support/web_party';
@@ -24,14 +24,6 @@ beforeAll(async () => {
 afterEach(() => world?.clear());
 afterAll(() => world?.stop());
 
-const bothHear = async (phone: Phone, tone: number): Promise<void> => {
-  await Promise.all([phone.waitForTone(kPage), waitForTone(page.page, tone)]);
-};
-async function accepts(phone: Phone): Promise<void> {
-  await phone.waitFor('CALL_INCOMING');
-  await phone.accept();
-}
-
 describe('a call that Kamailio forks to two phones', () => {
   let first: Phone;
   let second: Phone;
@@ -47,10 +39,10 @@ describe('a call that Kamailio forks to two phones', () => {
 
   it.each(['first', 'second'])('both ring; the %s answers, the other one stops ringing; the page talks to it', async (who) => {
     await bothRing();
-    const [answering, tone, other] = who === 'first' ? ([first, kFirst, second] as const) : ([second, kSecond, first] as const);
+    const [answering, other] = who === 'first' ? [first, second] : [second, first];
     await answering.accept();
     await Promise.all([page.waitUntilEstablished(), other.waitFor('CALL_CLOSED')]);
-    await bothHear(answering, tone);
+    await hearEachOther(page, answering);
     expect(other.seen('CALL_ESTABLISHED')).toBe(false);
     await page.hangUp();
     await answering.waitFor('CALL_CLOSED');
@@ -62,7 +54,7 @@ describe('a call that Kamailio forks to two phones', () => {
     await first.waitFor('CALL_CLOSED');
     await second.accept();
     await page.waitUntilEstablished();
-    await bothHear(second, kSecond);
+    await hearEachOther(page, second);
     await second.hangUp();
     await page.waitFor('onPeerClosing');
   });
@@ -95,7 +87,7 @@ describe('a number that is a page and a phone', () => {
   it('the page answers, and the phone stops ringing', async () => {
     await page.accept();
     await Promise.all([caller.waitFor('CALL_ESTABLISHED'), beside.waitFor('CALL_CLOSED')]);
-    await bothHear(caller, kFirst);
+    await hearEachOther(page, caller);
     await caller.hangUp();
     await page.waitFor('onPeerClosing');
   });
@@ -103,7 +95,7 @@ describe('a number that is a page and a phone', () => {
   it('the phone answers, and the page stops ringing', async () => {
     await beside.accept();
     await Promise.all([caller.waitFor('CALL_ESTABLISHED'), page.waitFor('onPeerClosing')]);
-    await Promise.all([caller.waitForTone(kSecond), beside.waitForTone(kFirst)]);
+    await hearEachOther(caller, beside);
     expect((await page.events()).map(({ name }) => name)).not.toContain('onGatewayError');
   });
 });
@@ -118,13 +110,12 @@ describe('transfers', () => {
   });
   const pageCalls = async (): Promise<void> => {
     await page.call('2001');
-    await accepts(phone);
+    await phone.answer();
     await page.waitUntilEstablished();
   };
   const phoneCalls = async (): Promise<void> => {
     await phone.dial('1001');
-    await page.waitFor('onIncomingCall');
-    await page.accept();
+    await page.answer();
     await phone.waitFor('CALL_ESTABLISHED');
   };
 
@@ -133,11 +124,11 @@ describe('transfers', () => {
     ['has called', phoneCalls],
   ])('a phone that %s transfers the page: it talks to the other phone, and need do nothing', async (_who, talk) => {
     await talk();
-    await bothHear(phone, kFirst);
+    await hearEachOther(page, phone);
     await phone.command('transfer', target.uri);
-    await accepts(target);
+    await target.answer();
     await Promise.all([target.waitFor('CALL_ESTABLISHED'), phone.waitFor('CALL_CLOSED')]);
-    await bothHear(target, kSecond);
+    await hearEachOther(page, target);
     expect((await page.events()).map(({ name }) => name)).not.toContain('onPeerClosing');
     await page.hangUp();
     await target.waitFor('CALL_CLOSED');
@@ -157,12 +148,12 @@ describe('transfers', () => {
     ['has called', phoneCalls],
   ])('the page transfers a phone that %s: the two phones talk, and its call ends', async (_who, talk) => {
     await talk();
-    await bothHear(phone, kFirst);
+    await hearEachOther(page, phone);
     await page.evaluate("session.transferCall('2002')");
-    await accepts(target);
+    await target.answer();
     await until('the page hears that it is done', async () => (await page.waitFor('onTransfer'))['state'] === 'transferred');
     await page.waitFor('onPeerClosing');
-    await Promise.all([phone.waitForTone(kSecond), target.waitForTone(kFirst)]);
+    await hearEachOther(phone, target);
     await phone.hangUp();
     await target.waitFor('CALL_CLOSED');
   });

@@ -4,11 +4,11 @@ import { createSocket } from 'node:dgram';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WirePage } from './sipp/wire_page';
-import { waitForTone } from './support/browser';
 import { Gateway, type Configuration } from './support/gateway';
 import { Kamailio } from './support/kamailio';
 import { NameServer } from './support/name_server';
 import { scratchFolder } from './support/program';
+import { hearEachOther } from './support/talk';
 import { until } from './support/wait';
 import { World } from './support/world';
 
@@ -165,10 +165,9 @@ describe('a SIP server that restarts', () => {
   it('the call goes on, the registration recovers by itself, and the next call arrives', async () => {
     const world = ended(await World.start({ server: 'kamailio', transport: 'tcp', tones: [600], configuration: { sip: { 'options-interval': 1 } } }));
     const [page, phone] = [await world.party({ dn: '1001' }), await world.phone('2001', 1_000)];
-    const bothHear = (): Promise<unknown> => Promise.all([phone.waitForTone(600), waitForTone(page.page, 1_000)]);
+    const bothHear = (): Promise<void> => hearEachOther(page, phone);
     await page.call('2001');
-    await phone.waitFor('CALL_INCOMING');
-    await phone.accept();
+    await phone.answer();
     await page.waitUntilEstablished();
     await bothHear();
 
@@ -183,9 +182,8 @@ describe('a SIP server that restarts', () => {
 
     const second = await world.phone('2002', 1_400, { server: fresh.address });
     await second.dial('1001');
-    expect((await page.waitFor('onIncomingCall'))['peer']).toContain('2002');
-    await page.accept();
+    expect((await page.answer())['peer']).toContain('2002');
     await second.waitFor('CALL_ESTABLISHED');
-    await Promise.all([second.waitForTone(600), waitForTone(page.page, 1_400)]);
+    await hearEachOther(page, second);
   });
 });

@@ -45,7 +45,7 @@ describe.each(kContenders)('SIP as $name sees it', ({ browser: kind, client }) =
   it('NOTIFY talk answers a ringing call, hold holds it, talk resumes it', async () => {
     const script = notify(caller('1001').invite({ sdp: kOffer }).expect(180), 'talk').expect(200).inviteAnswered({ body: 'm=audio' }).ack();
     notify(script, 'hold').expect(200).receive('INVITE', { body: 'a=(inactive|sendonly)' }).reply(200, { sdp: isHeld }).receive('ACK');
-    script.pause(1_000); // a person's: a client in the field confirms an answer before its browser has taken it
+    script.receive('INFO').reply(200); // a client in the field confirms an answer before its browser has taken it
     notify(script, 'talk').expect(200).receive('INVITE', { body: 'a=sendrecv' }).reply(200, { sdp: phoneSdp({ version: 3 }) }).receive('ACK');
     await page.evaluate('openSession()'); // which the talk event answers with
     const far = await bench.far(ended(script));
@@ -53,6 +53,7 @@ describe.each(kContenders)('SIP as $name sees it', ({ browser: kind, client }) =
     expect(await page.waitFor('onNotifyEvent')).toMatchObject({ event: 'talk' });
     expect(await page.waitFor('onNotifyEvent')).toMatchObject({ event: 'hold' });
     expect(await page.waitFor('onSessionHold')).toEqual({ isTrue: true });
+    await page.evaluate("session.sendInfo({ held: 'now' }, false)");
     expect(await page.waitFor('onNotifyEvent')).toMatchObject({ event: 'talk' });
     await until('the call is resumed', async () => (await page.events()).some(({ name }) => name === 'onRemoteStream') && (await page.established()));
     await page.hangUp();
@@ -163,8 +164,7 @@ describe('digits of a phone', () => {
   it.each(['PCMU/8000/1', 'opus/48000/2'])('sent as RFC 4733 beside %s are heard in the page as their two tones', async (codec) => {
     const [page, phone] = await Promise.all([world.party({ dn: '1001' }), world.phone('2001', 1_900, { codecs: [codec] })]);
     await phone.dial('1001');
-    await page.waitFor('onIncomingCall');
-    await page.accept();
+    await page.answer();
     await waitForTone(page.page, 1_900);
     const shares = (): Promise<number[]> => page.page.evaluate<number[]>('window.probe.shares([770, 1336])');
     expect(Math.max(...(await shares()))).toBeLessThan(0.01);

@@ -5,6 +5,7 @@ import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePorts } from './ports';
 import { Program, scratchFolder } from './program';
+import type { Talker } from './talk';
 import { plays, toneOfRaw, type Tone } from './tone';
 import { kDeadline, until, within } from './wait';
 
@@ -29,7 +30,7 @@ export interface PhoneEvent {
   direction?: string;
 }
 
-export class Phone {
+export class Phone implements Talker {
   readonly events: PhoneEvent[] = [];
   private readonly pending = new Map<string, (reply: { ok: boolean; data: string }) => void>();
   private received = Buffer.alloc(0);
@@ -63,6 +64,10 @@ export class Phone {
     return phone;
   }
 
+  get tone(): number {
+    return this.options.tone;
+  }
+
   get uri(): string {
     return `sip:${this.options.account}@${this.options.server}`;
   }
@@ -83,6 +88,12 @@ export class Phone {
   hangUp = (): Promise<string> => this.command('hangup'); // of a call that rings here: 486
   hold = (): Promise<string> => this.command('hold');
   resume = (): Promise<string> => this.command('resume');
+
+  /** It rings, and is accepted. */
+  async answer(): Promise<void> {
+    await this.waitFor('CALL_INCOMING');
+    await this.accept();
+  }
 
   /** The next event of a type that has not been waited for yet. */
   async waitFor(type: string, deadline = kDeadline): Promise<PhoneEvent> {

@@ -53,6 +53,11 @@ export class Front {
     this.dropped = { paths, left: count };
   }
 
+  /** Nothing is refused, lost or rewritten any more. */
+  reset(): void {
+    [this.refused, this.lost, this.dropped, this.rewrite] = [undefined, undefined, undefined, undefined];
+  }
+
   /** What pages asked for at these paths. */
   askedFor(path: RegExp): Asked[] {
     return this.asked.filter((each) => path.test(each.path));

@@ -19,24 +19,6 @@ export async function until<T>(what: string, probe: () => T | Promise<T>, deadli
   }
 }
 
-/** Resolves when `read` has given the same value for `stretch` ms on end. */
-export async function untilSteady<T>(what: string, read: () => T | Promise<T>, stretch: number, deadline = kDeadline): Promise<T> {
-  let value = await read();
-  let since = Date.now();
-  return until(
-    `${what} is steady for ${stretch} ms`,
-    async () => {
-      const now = await read();
-      if (now !== value) {
-        value = now;
-        since = Date.now();
-      }
-      return Date.now() - since >= stretch ? { value } : undefined;
-    },
-    deadline,
-  ).then((box) => box.value);
-}
-
 /** Rejects with `what` if the promise is not settled in time. */
 export function within<T>(what: string, promise: Promise<T>, deadline = kDeadline): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

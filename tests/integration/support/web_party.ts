@@ -1,7 +1,8 @@
 // A page of a test: one user of the Grtc API, or of the client as it is in the field, signed in at a gateway, as tests read and drive it.
-import type { TestBrowser, TestPage } from './browser';
+import { waitForTone, type TestBrowser, type TestPage } from './browser';
 import type { ClientKind } from './contenders';
 import type { Gateway } from './gateway';
+import type { Talker } from './talk';
 import type { WebServer } from './web_server';
 import { kDeadline, until } from './wait';
 
@@ -20,7 +21,7 @@ export interface PartyOptions {
 
 const kPages: Record<ClientKind, string> = { grtc: '/call.html', 'field-old': '/field.html', 'field-new': '/field.html' };
 
-export class WebParty {
+export class WebParty implements Talker {
   private constructor(
     readonly page: TestPage,
     readonly tone: number,
@@ -39,10 +40,15 @@ export class WebParty {
   /** Opens the page, gets the microphone, and signs in. */
   static async start(browser: TestBrowser, web: Pick<WebServer, 'url'>, gateway: Pick<Gateway, 'url'>, options: PartyOptions = {}): Promise<WebParty> {
     const party = await WebParty.open(browser, web, gateway, options);
-    await party.evaluate(`enable(${options.audio ?? true}, ${options.video ?? false})`);
-    await party.waitFor('onMediaSuccess');
+    await party.enable();
     await party.signIn();
     return party;
+  }
+
+  /** Gets the microphone, and the camera if it has one. */
+  async enable(): Promise<void> {
+    await this.evaluate(`enable(${this.options.audio ?? true}, ${this.options.video ?? false})`);
+    await this.waitFor('onMediaSuccess');
   }
 
   async signIn(): Promise<void> {
@@ -53,15 +59,27 @@ export class WebParty {
 
   call = (peer: string, data?: { key: string; value: string }[]): Promise<unknown> =>
     this.evaluate(`call(${JSON.stringify(peer)}, ${this.options.audio ?? true}, ${this.options.video ?? false}, ${JSON.stringify(data ?? null)})`);
-  get client(): ClientKind {
-    return this.options.client ?? 'grtc';
-  }
-
+  dial = (number: string): Promise<unknown> => this.call(number);
   accept = (): Promise<unknown> => this.evaluate(`accept(${this.options.audio ?? true}, ${this.options.video ?? false})`);
   reject = (): Promise<unknown> => this.evaluate('reject()');
   hangUp = (): Promise<unknown> => this.evaluate('session.closeSession(true)');
   hold = (): Promise<unknown> => this.evaluate('session.holdCall()');
   resume = (): Promise<unknown> => this.evaluate('session.resumeCall()');
+
+  get client(): ClientKind {
+    return this.options.client ?? 'grtc';
+  }
+
+  /** It rings, and is accepted; gives what the page was told of the call. */
+  async answer(): Promise<Record<string, unknown>> {
+    const call = await this.waitFor('onIncomingCall');
+    await this.accept();
+    return call;
+  }
+
+  waitForTone(frequency: number, deadline?: number): Promise<void> {
+    return waitForTone(this.page, frequency, deadline);
+  }
 
   evaluate<T = unknown>(script: string): Promise<T> {
     return this.page.evaluate<T>(`(() => { const value = ${script}; return value instanceof Object ? undefined : value; })()`);

@@ -2,6 +2,7 @@
 import { Phone, type PhoneOptions } from './baresip';
 import { TestBrowser } from './browser';
 import { kGrtc, type Contender } from './contenders';
+import { Front } from './front';
 import { Gateway, merge, type Configuration } from './gateway';
 import { Kamailio } from './kamailio';
 import { WebParty, type PartyOptions } from './web_party';
@@ -16,6 +17,7 @@ export interface WorldOptions {
   tones?: number[]; // a browser for each
   contenders?: Contender[]; // of each browser; the first one stands for those that are not named
   configuration?: Configuration;
+  front?: boolean; // something that stands before the gateway
 }
 
 export class World {
@@ -28,6 +30,7 @@ export class World {
     readonly browsers: TestBrowser[],
     readonly kamailio: Kamailio | undefined,
     private readonly contenders: Contender[],
+    private readonly before: Front | undefined,
   ) {}
 
   static async start(options: WorldOptions = {}): Promise<World> {
@@ -40,12 +43,17 @@ export class World {
       WebServer.start(),
       ...tones.map((tone, i) => TestBrowser.start({ tone, kind: contenders[i]!.browser })),
     ]);
-    return new World(gateway, web, browsers, kamailio, contenders);
+    return new World(gateway, web, browsers, kamailio, contenders, options.front ? await Front.start(gateway) : undefined);
   }
 
   /** host:port of the SIP server. */
   get sipServer(): string {
     return this.kamailio?.address ?? this.gateway.sipServer;
+  }
+
+  get front(): Front {
+    if (!this.before) throw new Error('this world has no front');
+    return this.before;
   }
 
   async phone(account: string, tone: number, options: Partial<PhoneOptions> = {}): Promise<Phone> {
@@ -65,14 +73,20 @@ export class World {
     return party;
   }
 
+  /** The same, by way of the front. */
+  partyBehindFront(options: PartyOptions = {}, browser = 0): Promise<WebParty> {
+    return this.party({ ...options, configuration: { webrtc_gateway: this.front.url, ...options.configuration } }, browser);
+  }
+
   /** Between two tests of a file: pages and phones go, the servers stay. */
   async clear(): Promise<void> {
+    this.before?.reset();
     await Promise.all([...this.parties.splice(0).map((party) => party.stop()), ...this.phones.splice(0).map((phone) => phone.stop())]);
   }
 
   async stop(): Promise<void> {
     await this.clear();
-    await Promise.all([...this.browsers.map((browser) => browser.stop()), this.web.stop()]);
+    await Promise.all([...this.browsers.map((browser) => browser.stop()), this.web.stop(), this.before?.stop()]);
     await this.gateway.stop();
     await this.kamailio?.stop();
   }
