@@ -37,13 +37,14 @@ void Call::handleUpdate(TimePoint now, Branch& dialog, RequestReceived received)
     if (!early()) timer_.fillResponse(now, request, response);
     return respond(received.id, std::move(response));
   }
+  if (dialog.offer.remote()) return respondLater(received);  // that of its INVITE, say, while it rings
   const auto* invite = early() ? nullptr : requests_.findUnanswered(Method::Invite);
   const bool asking = invite != nullptr && dialog.settledEarly != invite->request.cseq;  // for an offer, or with one
   if (dialog.offer.local() || !dialog.offer.hasSession() || asking) {
     ++environment_.counters.glares;
     return respond(received.id, request, 491);
   }
-  if (dialog.offer.remote() || owedAck_ || (serverInvite_ && !early())) return respondLater(received);
+  if (owedAck_ || (serverInvite_ && !early())) return respondLater(received);
   dialog.dialog.refreshTarget(request);
   giveWay(dialog);
   ask(now, dialog, std::move(received), std::move(*sdp));

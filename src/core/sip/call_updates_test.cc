@@ -1,14 +1,12 @@
 // UPDATE in both directions (RFC 3311), before and after the answer; crossings with re-INVITE, BYE and CANCEL.
 #include <gtest/gtest.h>
 
-#include "core/sip/agent_fixture.h"
 #include "core/sip/call.h"
+#include "core/sip/offer_fixture.h"
 
 namespace crosspoint::sip {
 namespace {
 
-using std::chrono::milliseconds;
-using std::chrono::seconds;
 using test::UpdateFixture;
 
 // ---- Established ----
@@ -53,11 +51,7 @@ TEST(Update, OfTheFarEndWithAnOfferIsHandedUpAndAnswered) {
 TEST(Update, OfTheFarEndThatTheOwnerLeavesAloneIsRefusedInTime) {
   UpdateFixture t;
   t.establish();
-  t.receive(t.inDialog(Method::Update, "moved"));
-  t.runFor(Timers{}.updateWait);
-  EXPECT_EQ(t.response().response.status, 504);
-  EXPECT_EQ(t.event<OfferWithdrawn>().status, 504);
-  EXPECT_EQ(t.agent.answerOffer(t.now, t.call, "late").error(), CommandError::WrongState);
+  test::expectRefusedAfter(t, Method::Update, Timers{}.updateWait);
 }
 
 TEST(Update, OfOursIsAnswered) {
@@ -95,48 +89,31 @@ TEST(Update, OfOursIsForFarEndsThatAllowItAndRemembersOneThatDoesNot) {
 TEST(Update, OfOursIsChallengedLikeAnyRequest) {
   UpdateFixture t;
   t.establish();
-  ASSERT_TRUE(t.agent.update(t.now, t.call, "new"));
-  const auto first = t.request(Method::Update);
-  t.challenge(first, 401, "n1");
-  const auto second = t.request(Method::Update);
-  EXPECT_EQ(second.request.cseq, first.request.cseq + 1);
-  EXPECT_EQ(second.request.authorizations.size(), 1u);
-  EXPECT_EQ(second.request.body, "new");
-  t.respond(second, 200, "far", "their answer");
-  t.event<OfferAnswered>();
+  test::expectChallengeAnswered(t, Method::Update, 401);
 }
 
 TEST(Update, AnsweredWith481Or408OrNotAtAllEndsTheCall) {
   for (const int status : {481, 408, 0}) {
     UpdateFixture t;
     t.establish();
-    ASSERT_TRUE(t.agent.update(t.now, t.call, "new"));
-    const auto update = t.request(Method::Update);
-    if (status != 0)
-      t.respond(update, status);
-    else
-      t.runFor(seconds(35));
-    EXPECT_EQ(t.event<Ended>().status, status == 0 ? 408 : status);
-    t.request(Method::Bye);
-    t.expectNothingLeftAfter(seconds(35));
+    test::expectEndOfCall(t, Method::Update, status);
   }
 }
 
 // ---- Two at once ----
 
 TEST(OfferCrossing, AnUpdateThatMeetsOurOfferGets491WhateverCarriesOurs) {
-  for (const bool byUpdate : {true, false}) {
+  for (const auto carrier : {Method::Update, Method::Invite}) {
     UpdateFixture t;
     t.establish();
-    ASSERT_TRUE(byUpdate ? t.agent.update(t.now, t.call, "ours") : t.agent.reInvite(t.now, t.call, "ours"));
+    ASSERT_TRUE(test::offer(t, carrier, "ours"));
     t.receive(t.inDialog(Method::Update, "theirs"));
     EXPECT_EQ(t.response().response.status, 491);
     t.receive(t.inDialog(Method::Invite, "theirs"));
     EXPECT_EQ(t.response().response.status, 491);
     t.receive(t.inDialog(Method::Update));
     EXPECT_EQ(t.response().response.status, 200) << "without an offer nothing collides";
-    t.respond(t.request(byUpdate ? Method::Update : Method::Invite), 200, "far", "their answer");
-    EXPECT_EQ(t.event<OfferAnswered>().sdp, "their answer");
+    test::expectAnswered(t, t.request(carrier));
   }
 }
 
@@ -169,33 +146,22 @@ TEST(OfferCrossing, WhatComesBeforeTheAnswerToTheirOfferIsAskedToComeLater) {
 TEST(OfferCrossing, AnUpdateOfOursRefusedWith491IsTriedAgainAfter2To4SecondsByTheOwnerOfTheCallId) {
   UpdateFixture t;
   t.establish();
-  ASSERT_TRUE(t.agent.update(t.now, t.call, "ours"));
-  t.respond(t.request(Method::Update), 491);
-  EXPECT_EQ(t.agent.update(t.now, t.call, "x").error(), CommandError::OfferPending);
-  t.runFor(milliseconds(2100) - 1us);
-  EXPECT_TRUE(t.requests.empty());
-  t.runFor(milliseconds(1900) + 1us);
-  const auto again = t.request(Method::Update);
-  EXPECT_EQ(again.request.body, "ours");
-  t.respond(again, 200, "far", "their answer");
-  t.event<OfferAnswered>();
-  EXPECT_EQ(t.count<OfferFailed>(), 0u);
+  test::expectTriedAgainByTheOwner(t, Method::Update);
 }
 
 TEST(OfferCrossing, A500WithRetryAfterIsObeyed) {
-  for (const bool byUpdate : {true, false}) {
+  for (const auto carrier : {Method::Update, Method::Invite}) {
     UpdateFixture t;
     t.establish();
-    ASSERT_TRUE(byUpdate ? t.agent.update(t.now, t.call, "ours") : t.agent.reInvite(t.now, t.call, "ours"));
-    const auto method = byUpdate ? Method::Update : Method::Invite;
-    const auto sent = t.request(method);
+    ASSERT_TRUE(test::offer(t, carrier, "ours"));
+    const auto sent = t.request(carrier);
     Response later = t.makeReply(sent, 500);
     later.retryAfter = 3;
     t.handle(ResponseReceived{sent.id, later});
-    t.runFor(seconds(3) - 1us);
+    t.runFor(3s - 1us);
     EXPECT_TRUE(t.requests.empty());
     t.runFor(1us);
-    t.respond(t.request(method), 500);
+    t.respond(t.request(carrier), 500);
     EXPECT_EQ(t.event<OfferFailed>().status, 500);
   }
 }
@@ -203,14 +169,7 @@ TEST(OfferCrossing, A500WithRetryAfterIsObeyed) {
 TEST(OfferCrossing, AnUpdateOfOursThatWaitsGivesWayToTheirs) {
   UpdateFixture t;
   t.establish();
-  ASSERT_TRUE(t.agent.update(t.now, t.call, "ours"));
-  t.respond(t.request(Method::Update), 491);
-  t.receive(t.inDialog(Method::Update, "theirs"));
-  EXPECT_EQ(t.event<OfferFailed>().status, 491);
-  EXPECT_EQ(t.event<OfferReceived>().sdp, "theirs");
-  ASSERT_TRUE(t.agent.answerOffer(t.now, t.call, "answer"));
-  t.runFor(seconds(5));
-  EXPECT_TRUE(t.requests.empty());
+  test::expectWayGiven(t, Method::Update);
 }
 
 TEST(OfferCrossing, AByeAnswersWhatIsOpenOfTheirs) {
@@ -228,7 +187,7 @@ TEST(OfferCrossing, AByeAnswersWhatIsOpenOfTheirs) {
     const auto terminated = t.response();
     EXPECT_EQ(terminated.id, id);
     EXPECT_EQ(terminated.response.status, 487);
-    t.expectNothingLeftAfter(seconds(0));
+    t.expectNothingLeftAfter(0s);
   }
 }
 
@@ -242,17 +201,13 @@ TEST(OfferCrossing, AByeThatMeetsOurReInviteEndsBoth) {
   EXPECT_TRUE(t.event<Ended>().byRemote);
   t.respond(invite, 487);
   EXPECT_TRUE(t.silent());
-  t.expectNothingLeftAfter(seconds(0));
+  t.expectNothingLeftAfter(0s);
 }
 
 TEST(OfferCrossing, AReInviteTakenBackLeavesRoomForTheirUpdate) {
   UpdateFixture t;
   t.establish();
-  const auto id = t.receive(t.inDialog(Method::Invite, "video"));
-  t.event<OfferReceived>();
-  t.handle(CancelReceived{id, {}});
-  EXPECT_EQ(t.response().response.status, 487);
-  EXPECT_EQ(t.event<OfferWithdrawn>().status, 487);
+  test::expectWithdrawn(t);
   t.receive(t.inDialog(Method::Update, "audio"));
   EXPECT_EQ(t.event<OfferReceived>().sdp, "audio");
 }
@@ -328,8 +283,7 @@ TEST(EarlyUpdate, OfOursGoesIntoTheBranchAndItsAnswerMayComeAfterTheCalls) {
   t.respond(invite, 200);
   EXPECT_EQ(t.event<Answered>().sdp, "early");
   EXPECT_EQ(t.agent.reInvite(t.now, t.call, "x").error(), CommandError::OfferPending);
-  t.respond(update, 200, "far", "their answer");
-  EXPECT_EQ(t.event<OfferAnswered>().sdp, "their answer");
+  test::expectAnswered(t, update);
   EXPECT_TRUE(t.agent.reInvite(t.now, t.call, "x"));
 }
 
@@ -349,6 +303,20 @@ TEST(EarlyUpdate, AsCalleeNeedsAnAnswerThatHasArrived) {
   t.respond(update, 200, "far", "their answer");
   EXPECT_TRUE(t.event<OfferAnswered>().early);
   EXPECT_EQ(t.response().response.status, 200);
+}
+
+// RFC 3311 §5.2: 491 is for an offer of ours that is open, and there is none.
+TEST(EarlyUpdate, OfTheCallerWhoseInviteIsNotAnsweredIsAskedToComeLater) {
+  UpdateFixture t;
+  t.startIncomingReliable("offer", true);
+  ASSERT_TRUE(t.agent.ring(t.now, t.call));
+  t.receive(t.prack(t.response()));
+  t.response();
+  t.receive(t.inDialog(Method::Update, "another"));
+  const auto later = t.response();
+  EXPECT_EQ(later.response.status, 500);
+  EXPECT_LE(later.response.retryAfter.value_or(99), 10u);
+  EXPECT_EQ(t.count<OfferReceived>(), 0u);
 }
 
 TEST(EarlyUpdate, OfTheCallerIsAnsweredBeforeTheCall) {
