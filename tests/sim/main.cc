@@ -8,6 +8,59 @@
 
 #include "tests/sim/world.h"
 
+namespace {
+
+void print(std::uint64_t seed, const crosspoint::sim::World::Result& result) {
+  const auto& sum = result.statistics;
+  const auto item = [](std::uint64_t count, const char* what) { std::printf(" %" PRIu64 " %s,", count, what); };
+  std::printf("seed %" PRIu64 ": %zu calls begun,", seed, result.callsStarted);
+  item(sum.gateway.callsAnswered, "answered");
+  item(sum.gateway.callsFailed, "failed");
+  item(sum.packetsAtPages, "packets at pages");
+  item(sum.packetsAtPhones, "at phones");
+  item(sum.pages.infos + sum.phones.infos, "infos");
+  item(sum.talksChecked, "talks checked");
+  item(sum.lines.byPoll, "messages down by poll");
+  item(sum.lines.bySocket, "by socket");
+  item(sum.lines.posted, "up by POST");
+  item(sum.lines.sent, "by socket");
+  item(sum.lines.repeated, "repeated");
+  item(sum.web.socketsOpened, "sockets");
+  item(sum.web.socketsCut, "cut");
+  item(sum.web.framesLost, "frames lost");
+  item(sum.lines.switches, "switches");
+  item(sum.lines.resumed, "resumed");
+  item(sum.lines.probes, "probes");
+  const auto of = [](std::uint64_t done, std::uint64_t asked, const char* what) {
+    std::printf(" %" PRIu64 "/%" PRIu64 " %s,", done, asked, what);
+  };
+  of(sum.pages.blindDone, sum.pages.blindAsked, "blind transfers by pages");
+  of(sum.pages.attendedDone, sum.pages.attendedAsked, "attended");
+  of(sum.phones.blindDone, sum.phones.blindAsked, "blind by phones");
+  of(sum.phones.attendedDone, sum.phones.attendedAsked, "attended");
+  item(sum.sip.forks, "forks");
+  item(sum.sip.forwards, "forwarded");
+  item(sum.sip.cancelledBranches, "branches cancelled");
+  item(sum.sip.branchEnds, "199");
+  item(sum.sip.challenges, "challenges");
+  item(sum.sip.redirects, "redirections");
+  item(sum.sip.answersInPlace, "answers in place");
+  item(sum.sip.responsesLost, "responses lost");
+  item(sum.sip.restarts, "server restarts");
+  item(sum.sip.probesAnswered, "OPTIONS");
+  item(sum.sip.sdpAnswersChecked, "SDP answers checked");
+  item(sum.phones.refersServed, "REFERs served");
+  item(sum.phones.replacesServed, "calls replaced at phones");
+  item(sum.phones.takenOver, "calls taken over");
+  item(sum.phones.lateOffers, "late offers");
+  item(sum.phones.earlyUpdates, "early UPDATEs");
+  item(sum.phones.offersRefused, "offers refused");
+  std::printf(" %.0f s in %" PRIu64 " steps: %s\n", std::chrono::duration<double>(result.time).count(), result.step,
+              result.fault.empty() ? "ok" : "FAILED");
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   using namespace crosspoint;
   sim::World::Config config;
@@ -45,14 +98,7 @@ int main(int argc, char** argv) {
   int failed = 0;
   for (std::uint64_t i = 0; i < seeds; ++i, ++config.seed) {
     const auto result = sim::World(config).run();
-    const auto& counters = result.counters;
-    std::printf("seed %" PRIu64 ": %zu calls begun, %" PRIu64 " answered, %" PRIu64 " failed, %" PRIu64
-                " packets at pages, %" PRIu64 " at phones, %" PRIu64 " infos, %" PRIu64
-                " talks checked, %.0f s in %" PRIu64 " steps: %s\n",
-                config.seed, result.callsStarted, counters.callsAnswered, counters.callsFailed, result.packetsAtPages,
-                result.packetsAtPhones, result.infos, result.talksChecked,
-                std::chrono::duration<double>(result.time).count(), result.step,
-                result.fault.empty() ? "ok" : "FAILED");
+    print(config.seed, result);
     if (result.fault.empty()) continue;
     ++failed;
     std::printf("  %s\n  at step %" PRIu64 "; again with: sim --seed %" PRIu64

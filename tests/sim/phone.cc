@@ -1,15 +1,10 @@
 #include "tests/sim/phone.h"
 
 #include <algorithm>
-
-#include "core/rtp/classify.h"
-#include "core/rtp/packet.h"
-#include "core/sdp/sdp.h"
+#include <utility>
 
 namespace crosspoint::sim {
 namespace {
-
-constexpr Duration kFrame = std::chrono::milliseconds(200);
 
 const std::vector<Codec> kTelephone = {
     {.payloadType = 0, .name = "PCMU", .clockRate = 8000},
@@ -44,186 +39,176 @@ Phone::Phone(Clock& clock, Network& network, SipNetwork& sip, Random& random, st
       user_(std::move(user)),
       hostPort_(std::move(hostPort)),
       temper_(temper),
-      agent_(agentConfig(hostPort_, random), random, clock.now()),
-      timer_(clock,
-             [this] {
-               agent_.handleTimeout(clock_.now());
-               drain();
-             }),
-      address_(network.freeAddress()),
       codecs_(temper == Temper::SpeaksOnlyG722 ? kStrange
               : random.below(2) == 0           ? kTelephone
-                                               : kWide) {
+                                               : kWide),
+      agent_(agentConfig(hostPort_, random), random, clock.now()),
+      timer_(clock, [this] {
+        agent_.handleTimeout(clock_.now());
+        drain();
+      }) {
   sip_.attach(hostPort_, [this](sip::Incoming&& incoming) {
     agent_.handle(clock_.now(), std::move(incoming));
     drain();
   });
   sip_.locate(user_, hostPort_);
-  bind();
-  speak();
 }
 
-void Phone::bind() {
-  ssrc_ = random_.next<std::uint32_t>();
-  network_.bind(address_, [this](const SocketAddress&, Bytes bytes) {
-    if (rtp::classify(bytes) != rtp::PacketClass::Rtp) return;
-    ++packetsReceived_;
-    heardAt_ = clock_.now();
+// ---- its calls ----
+
+PhoneCall* Phone::find(sip::CallId id) {
+  const auto found = calls_.find(id);
+  return found == calls_.end() ? nullptr : found->second.get();
+}
+
+const PhoneCall* Phone::callWith(const std::string& peer) const {
+  for (const auto& [id, call] : calls_) {
+    if (call->peer == peer && call->isEstablished) return call.get();
+  }
+  return nullptr;
+}
+
+PhoneCall* Phone::open(const std::string& peer) {
+  for (const auto& [id, call] : calls_) {
+    if (call->peer == peer && call->isEstablished && !call->offerOpen) return call.get();
+  }
+  return nullptr;
+}
+
+PhoneCall& Phone::add(sip::CallId id, const std::string& peer) {
+  auto& call = calls_[id];
+  call = std::make_unique<PhoneCall>(clock_, network_, random_, codecs_, id, peer);
+  return *call;
+}
+
+template <typename Action>
+void Phone::later(Duration delay, sip::CallId id, Action action) {
+  clock_.after(delay, [this, id, action] {
+    if (PhoneCall* call = find(id)) action(*call);
+    drain();
   });
+}
+
+std::uint64_t Phone::packetsReceived() const {
+  std::uint64_t packets = packetsBefore_;
+  for (const auto& [id, call] : calls_) packets += call->packetsReceived();
+  return packets;
+}
+
+// ---- what it does ----
+
+// The RTP port is there before the call is: its number is in the offer.
+PhoneCall* Phone::invite(const std::string& peer, const std::string& to, bool offers,
+                         std::optional<sip::Replaces> replaces, std::optional<sip::NameAddr> referredBy) {
+  auto call = std::make_unique<PhoneCall>(clock_, network_, random_, codecs_, sip::CallId{}, peer);
+  const auto made =
+      agent_.invite(clock_.now(), {.fromUser = user_,
+                                   .to = to,
+                                   .credentials = {.user = user_, .password = "secret"},
+                                   .sdp = offers ? std::optional(call->write(call->direction)) : std::nullopt,
+                                   .replaces = std::move(replaces),
+                                   .referredBy = std::move(referredBy)});
+  if (!made) return nullptr;
+  call->id = *made;
+  counters_.lateOffers += !offers;
+  return (calls_[*made] = std::move(call)).get();
 }
 
 void Phone::call(const std::string& to) {
-  peer_ = to;
-  direction_ = Direction::SendRecv;
-  established_ = false;
-  std::optional<std::string> sdp;
-  if (temper_ != Temper::OffersLate) sdp = writeSdp(direction_);
-  const auto made = agent_.invite(clock_.now(), {.fromUser = user_, .to = to, .sdp = sdp});
-  if (made) call_ = *made;
+  if (!calls_.empty()) return;
+  invite(to, to, temper_ != Temper::OffersLate);
   drain();
 }
 
-void Phone::offerAgain(Direction direction) {
-  if (!call_ || !established_ || !agent_.reInvite(clock_.now(), *call_, writeSdp(direction))) return drain();
-  direction_ = direction;
-  offerOpen_ = true;
-  changedAt_ = clock_.now();
+void Phone::offer(PhoneCall& call, Direction direction) {
+  if (!agent_.reInvite(clock_.now(), call.id, call.write(direction))) return;
+  call.direction = direction;
+  call.offerOpen = true;
+  call.changed();
+}
+
+void Phone::offerAgain(const std::string& peer, Direction direction) {
+  if (PhoneCall* call = open(peer)) offer(*call, direction);
   drain();
 }
 
-void Phone::update(Direction direction) {
-  if (!call_ || !established_ || !agent_.update(clock_.now(), *call_, writeSdp(direction))) return drain();
-  direction_ = direction;
-  offerOpen_ = true;
-  changedAt_ = clock_.now();
+void Phone::update(const std::string& peer, Direction direction) {
+  PhoneCall* call = open(peer);
+  if (call == nullptr || !agent_.update(clock_.now(), call->id, call->write(direction))) return drain();
+  call->direction = direction;
+  call->offerOpen = true;
+  call->changed();
   drain();
 }
 
-void Phone::askForOffer() {
-  if (!call_ || !established_ || !agent_.reInvite(clock_.now(), *call_, std::nullopt)) return drain();
-  offerOpen_ = true;
-  changedAt_ = clock_.now();
+void Phone::askForOffer(const std::string& peer) {
+  PhoneCall* call = open(peer);
+  if (call == nullptr || !agent_.reInvite(clock_.now(), call->id, std::nullopt)) return drain();
+  call->offerOpen = true;
+  call->changed();
   drain();
 }
 
-void Phone::move() {
-  if (!call_ || !established_ || offerOpen_) return;
-  network_.unbind(address_);
-  address_ = network_.freeAddress();
-  std::ranges::rotate(codecs_, codecs_.begin() + 1);
-  if (codecs_.front().name == "telephone-event") std::ranges::rotate(codecs_, codecs_.begin() + 1);
-  bind();
-  offerAgain(direction_);
-}
-
-void Phone::sendInfo() {
-  if (call_ && established_)
-    static_cast<void>(agent_.sendInfo(clock_.now(), *call_, "application/octet-stream", "x=1&y=2"));
+void Phone::move(const std::string& peer) {
+  PhoneCall* call = open(peer);
+  if (call == nullptr) return;
+  call->move();
+  offer(*call, call->direction);
   drain();
 }
 
-void Phone::notify(const std::string& event) {
-  if (call_ && established_) static_cast<void>(agent_.sendInfo(clock_.now(), *call_, std::string(kNotifyType), event));
+void Phone::sendInfo(const std::string& peer) {
+  if (const PhoneCall* call = callWith(peer))
+    static_cast<void>(agent_.sendInfo(clock_.now(), call->id, "application/octet-stream", "x=1&y=2"));
   drain();
 }
 
-void Phone::transfer(const std::string& to) {
-  if (call_ && established_) static_cast<void>(agent_.refer(clock_.now(), *call_, to));
+void Phone::notify(const std::string& peer, const std::string& event) {
+  if (const PhoneCall* call = callWith(peer))
+    static_cast<void>(agent_.sendInfo(clock_.now(), call->id, std::string(kNotifyType), event));
   drain();
 }
 
-void Phone::takeOver(Phone& other) {
-  if (call_ || !other.established()) return;
-  const auto replaces = other.agent_.dialogOf(*other.call_);
+void Phone::transfer(const std::string& peer, const std::string& to) {
+  if (const PhoneCall* call = callWith(peer))
+    counters_.blindAsked += agent_.refer(clock_.now(), call->id, to).has_value();
+  drain();
+}
+
+void Phone::consult(const std::string& peer, const std::string& to) {
+  PhoneCall* first = open(peer);
+  if (first == nullptr || calls_.size() != 1 || to == peer || to == user_) return;
+  offer(*first, Direction::SendOnly);
+  if (const PhoneCall* second = invite(to, to, random_.below(4) != 0)) transfers_[first->id] = {.second = second->id};
+  drain();
+}
+
+void Phone::takeOver(Phone& other, const std::string& peer) {
+  const PhoneCall* theirs = other.callWith(peer);
+  if (!calls_.empty() || theirs == nullptr) return;
+  const auto replaces = other.agent_.dialogOf(theirs->id);
   if (!replaces) return;
-  peer_ = other.peer_;
-  direction_ = Direction::SendRecv;
-  established_ = false;
-  const auto made =
-      agent_.invite(clock_.now(), {.fromUser = user_, .to = peer_, .sdp = writeSdp(direction_), .replaces = *replaces});
-  if (made) call_ = *made;
+  counters_.takenOver += invite(peer, peer, random_.below(3) != 0, *replaces) != nullptr;
   drain();
 }
 
-void Phone::hangUp() {
-  if (call_) static_cast<void>(agent_.hangUp(clock_.now(), *call_));
+void Phone::hangUp(sip::CallId id) {
+  std::optional<sip::Reason> reason;
+  if (random_.below(4) == 0) reason = sip::Reason{.protocol = "Q.850", .cause = 16, .text = "Normal call clearing"};
+  static_cast<void>(agent_.hangUp(clock_.now(), id, reason));
+}
+
+void Phone::hangUp(const std::string& peer) {
+  if (const PhoneCall* call = callWith(peer)) hangUp(call->id);
   drain();
 }
 
-void Phone::handle(const sip::Event& event) {
-  const TimePoint now = clock_.now();
-  if (!std::holds_alternative<sip::InfoReceived>(event)) changedAt_ = now;
-  if (const auto* incoming = std::get_if<sip::IncomingCall>(&event)) {
-    handleIncoming(*incoming);
-  } else if (const auto* answered = std::get_if<sip::Answered>(&event)) {
-    established_ = true;
-    if (answered->sdp) readSdp(*answered->sdp);
-    if (answered->isOffer) static_cast<void>(agent_.answerOffer(now, answered->call, writeSdp(direction_)));
-  } else if (const auto* offer = std::get_if<sip::OfferReceived>(&event)) {
-    if (offer->sdp) readSdp(*offer->sdp);
-    offerOpen_ = false;
-    static_cast<void>(agent_.answerOffer(now, offer->call, writeSdp(direction_), offer->branch));
-  } else if (const auto* answer = std::get_if<sip::OfferAnswered>(&event)) {
-    offerOpen_ = unsure_ = false;
-    readSdp(answer->sdp);
-  } else if (std::holds_alternative<sip::OfferFailed>(event)) {
-    offerOpen_ = false;
-    unsure_ = true;
-  } else if (const auto* early = std::get_if<sip::EarlyMedia>(&event)) {
-    readSdp(early->sdp);
-    if (early->isOffer) static_cast<void>(agent_.answerOffer(now, early->call, writeSdp(direction_), early->branch));
-  } else if (const auto* refer = std::get_if<sip::ReferReceived>(&event)) {
-    handleTransfer(*refer);
-  } else if (const auto* progress = std::get_if<sip::ReferProgress>(&event)) {
-    if (progress->final && progress->status >= 200 && progress->status < 300) hangUp();
-  } else if (std::holds_alternative<sip::InfoReceived>(event)) {
-    ++infosReceived_;
-  } else if (const auto* ended = std::get_if<sip::Ended>(&event)) {
-    if (call_ == ended->call) {
-      call_.reset();
-      established_ = offerOpen_ = unsure_ = false;
-      remote_.reset();
-    }
-  }
+void Phone::hangUpAll() {
+  for (const auto& [id, call] : calls_) hangUp(id);
+  drain();
 }
 
-void Phone::handleIncoming(const sip::IncomingCall& incoming) {
-  const TimePoint now = clock_.now();
-  if (call_ || temper_ == Temper::Busy) return static_cast<void>(agent_.reject(now, incoming.call, 486));
-  if (temper_ == Temper::Declines) return static_cast<void>(agent_.reject(now, incoming.call, 603));
-  call_ = incoming.call;
-  peer_ = incoming.fromUser;
-  established_ = false;
-  direction_ = Direction::SendRecv;
-  static_cast<void>(agent_.ring(now, *call_));
-  if (incoming.sdp) readSdp(*incoming.sdp);
-  if (temper_ == Temper::NeverAnswers) return;
-  if (temper_ == Temper::AnswersEarly) static_cast<void>(agent_.progress(now, *call_, writeSdp(direction_)));
-  const Duration ringsFor = std::chrono::milliseconds(random_.below(4000));
-  clock_.after(ringsFor / 2, [this, call = *call_] {  // moves while it rings: an UPDATE in the early dialog
-    if (call_ == call && temper_ == Temper::AnswersEarly && random_.below(4) == 0)
-      static_cast<void>(agent_.update(clock_.now(), call, writeSdp(direction_)));
-    drain();
-  });
-  clock_.after(ringsFor, [this, call = *call_] {
-    if (call_ != call) return;
-    if (agent_.accept(clock_.now(), call, writeSdp(direction_))) established_ = true;
-    changedAt_ = clock_.now();
-    drain();
-  });
-}
-
-// What becomes of it is drawn: the partner that it would call is not part of the world.
-void Phone::handleTransfer(const sip::ReferReceived& received) {
-  const TimePoint now = clock_.now();
-  if (random_.below(4) == 0) return static_cast<void>(agent_.rejectRefer(now, received.call, received.refer, 603));
-  static_cast<void>(agent_.acceptRefer(now, received.call, received.refer));
-  clock_.after(std::chrono::milliseconds(random_.below(5000)), [this, received] {
-    const int status = random_.below(2) == 0 ? 200 : 486;
-    static_cast<void>(agent_.notifyRefer(clock_.now(), received.call, received.refer, status));
-    drain();
-  });
-}
+// ---- events ----
 
 void Phone::drain() {
   while (auto output = agent_.pollOutput()) {
@@ -235,43 +220,197 @@ void Phone::drain() {
   timer_.set(agent_.nextTimeout());
 }
 
-std::string Phone::writeSdp(Direction direction) {
-  SessionDescription description;
-  description.sessionId = 1;
-  description.sessionVersion = ++version_;
-  description.originAddress = address_.ip;
-  description.connection = address_.ip;
-  MediaSection section;
-  section.port = address_.port;
-  section.codecs = codecs_;
-  section.direction = direction;
-  description.sections = {section};
-  return sdp::write(description);
+void Phone::handle(const sip::Event& event) {
+  if (const auto* incoming = std::get_if<sip::IncomingCall>(&event)) return handleIncoming(*incoming);
+  if (const auto* ended = std::get_if<sip::Ended>(&event)) return handleEnded(*ended);
+  std::visit(
+      [&](const auto& what) {
+        if constexpr (requires { what.call; }) {
+          if (PhoneCall* call = find(what.call)) handle(*call, event);
+        }
+      },
+      event);
 }
 
-void Phone::readSdp(const std::string& text) {
-  const auto description = sdp::parse(text);
-  if (!description || description->sections.empty() || description->sections[0].refused()) return;
-  const auto& section = description->sections[0];
-  const auto address = section.connection ? section.connection : description->connection;
-  if (address) remote_ = SocketAddress{*address, section.port};
+void Phone::handle(PhoneCall& call, const sip::Event& event) {
+  const TimePoint now = clock_.now();
+  if (std::holds_alternative<sip::InfoReceived>(event)) return static_cast<void>(++counters_.infos);
+  call.changed();
+  if (const auto* answered = std::get_if<sip::Answered>(&event)) {
+    handleAnswered(call, *answered);
+  } else if (const auto* ringing = std::get_if<sip::Ringing>(&event)) {
+    if (ringing->status >= 180) tellReferrer(call.id, 180);
+  } else if (const auto* offer = std::get_if<sip::OfferReceived>(&event)) {
+    handleOffer(call, *offer);
+  } else if (const auto* answer = std::get_if<sip::OfferAnswered>(&event)) {
+    call.offerOpen = call.unsure = false;
+    call.read(answer->sdp);
+  } else if (const auto* confirmed = std::get_if<sip::Confirmed>(&event)) {
+    if (confirmed->sdp) call.read(*confirmed->sdp);
+  } else if (std::holds_alternative<sip::OfferFailed>(event)) {
+    call.offerOpen = false;
+    call.unsure = true;
+  } else if (const auto* early = std::get_if<sip::EarlyMedia>(&event)) {
+    call.read(early->sdp);
+    if (early->isOffer)
+      static_cast<void>(agent_.answerOffer(now, early->call, call.write(call.direction), early->branch));
+  } else if (const auto* refer = std::get_if<sip::ReferReceived>(&event)) {
+    handleRefer(call, *refer);
+  } else if (const auto* progress = std::get_if<sip::ReferProgress>(&event)) {
+    handleProgress(call, *progress);
+  }
 }
 
-void Phone::speak() {
-  clock_.after(kFrame, [this] {
-    if (established_ && remote_ && sends(direction_)) {
-      std::array<std::uint8_t, 64> buffer{};
-      ByteWriter writer(buffer);
-      rtp::writeHeader(writer, {.payloadType = codecs_[0].payloadType,
-                                .sequenceNumber = sequence_,
-                                .timestamp = static_cast<std::uint32_t>(sequence_) * 1600,
-                                .ssrc = ssrc_});
-      ++sequence_;
-      writer.fill(40, 0x2a);
-      network_.send(address_, *remote_, writer.written());
-    }
-    speak();
+void Phone::handleAnswered(PhoneCall& call, const sip::Answered& answered) {
+  call.established();
+  if (answered.sdp) call.read(*answered.sdp);
+  if (answered.isOffer) static_cast<void>(agent_.answerOffer(clock_.now(), call.id, call.write(call.direction)));
+  tellReferrer(call.id, 200);
+  for (const auto& [first, transfer] : transfers_) {
+    if (transfer.second != call.id) continue;
+    later(std::chrono::milliseconds(random_.below(4000)), first,
+          [this, second = call.id](PhoneCall& held) { bringTogether(held.id, second); });
+  }
+}
+
+// Mostly at once; now and then after some thought, or not at all.
+void Phone::handleOffer(PhoneCall& call, const sip::OfferReceived& offer) {
+  if (offer.sdp) call.read(*offer.sdp);
+  call.offerOpen = false;
+  const auto answer = [this, branch = offer.branch](PhoneCall& asked) {
+    static_cast<void>(agent_.answerOffer(clock_.now(), asked.id, asked.write(asked.direction), branch));
+    asked.changed();
+  };
+  const auto choice = random_.below(30);
+  if (choice == 0 && !offer.early) {
+    ++counters_.offersRefused;
+    call.unsure = true;
+    static_cast<void>(agent_.rejectOffer(clock_.now(), call.id, random_.below(2) == 0 ? 488 : 500, offer.branch));
+  } else if (choice < 4) {
+    later(std::chrono::milliseconds(random_.below(3000)), call.id, answer);
+  } else {
+    answer(call);
+  }
+}
+
+void Phone::handleEnded(const sip::Ended& ended) {
+  tellReferrer(ended.call, ended.status >= 300 ? ended.status : 487);
+  referrers_.erase(ended.call);
+  transfers_.erase(ended.call);
+  for (const auto& [first, transfer] : transfers_) {
+    if (transfer.second == ended.call && !transfer.asked) callBack(first);
+  }
+  if (const PhoneCall* call = find(ended.call)) packetsBefore_ += call->packetsReceived();
+  calls_.erase(ended.call);
+}
+
+// ---- being called ----
+
+void Phone::handleIncoming(const sip::IncomingCall& incoming) {
+  static constexpr int kRefusals[] = {603, 404, 480, 486, 488, 500, 503, 600, 606};
+  if (incoming.replaces) return handleReplacing(incoming);
+  const auto refuse = [&](int status) { static_cast<void>(agent_.reject(clock_.now(), incoming.call, status)); };
+  if (!calls_.empty() || temper_ == Temper::Busy) return refuse(486);
+  if (temper_ == Temper::Declines) return refuse(kRefusals[random_.below(std::size(kRefusals))]);
+  PhoneCall& call = add(incoming.call, incoming.fromUser);
+  static_cast<void>(agent_.setCredentials(incoming.call, {.user = user_, .password = "secret"}));
+  if (incoming.sdp) call.read(*incoming.sdp);
+  ring(call, incoming.sdp.has_value());
+}
+
+void Phone::ring(PhoneCall& call, bool hasOffer) {
+  if (random_.below(4) != 0) static_cast<void>(agent_.ring(clock_.now(), call.id));
+  if (temper_ == Temper::NeverAnswers) return static_cast<void>(agent_.ring(clock_.now(), call.id));
+  const bool early = temper_ == Temper::AnswersEarly || (!hasOffer && random_.below(2) == 0);
+  if (early) static_cast<void>(agent_.progress(clock_.now(), call.id, call.write(call.direction)));
+  const Duration ringsFor = std::chrono::milliseconds(random_.below(4000));
+  later(
+      ringsFor / 2, call.id, [this, early](PhoneCall& ringing) {  // moves while it rings: an UPDATE in the early dialog
+        if (!early || ringing.isEstablished || random_.below(4) != 0) return;
+        counters_.earlyUpdates += agent_.update(clock_.now(), ringing.id, ringing.write(ringing.direction)).has_value();
+      });
+  later(ringsFor, call.id, [this](PhoneCall& ringing) {
+    if (agent_.accept(clock_.now(), ringing.id, ringing.write(ringing.direction))) ringing.established();
   });
+}
+
+// RFC 3891 §3: the new call takes the place of the old one without ringing.
+void Phone::handleReplacing(const sip::IncomingCall& incoming) {
+  PhoneCall* old = find(*incoming.replaces);
+  if (old == nullptr || random_.below(10) == 0)
+    return static_cast<void>(agent_.reject(clock_.now(), incoming.call, old == nullptr ? 481 : 486));
+  ++counters_.replacesServed;
+  PhoneCall& call = add(incoming.call, incoming.fromUser);
+  static_cast<void>(agent_.setCredentials(incoming.call, {.user = user_, .password = "secret"}));
+  if (incoming.sdp) call.read(*incoming.sdp);
+  old->replaced = true;
+  if (agent_.accept(clock_.now(), call.id, call.write(call.direction))) call.established();
+  hangUp(old->id);
+}
+
+// ---- transfers ----
+
+// The far end asks this phone to call somebody else.
+void Phone::handleRefer(PhoneCall& call, const sip::ReferReceived& refer) {
+  const TimePoint now = clock_.now();
+  if (random_.below(6) == 0) return static_cast<void>(agent_.rejectRefer(now, call.id, refer.refer, 603));
+  if (!agent_.acceptRefer(now, call.id, refer.refer)) return;
+  if (random_.below(10) == 0) return;  // and never tells what came of it
+  const PhoneCall* made = invite(refer.target.user, refer.target.toString(), true, refer.replaces, refer.referredBy);
+  if (made == nullptr) return static_cast<void>(agent_.notifyRefer(now, call.id, refer.refer, 503));
+  ++counters_.refersServed;
+  referrers_[made->id] = {call.id, refer.refer};
+}
+
+void Phone::tellReferrer(sip::CallId id, int status) {
+  const auto found = referrers_.find(id);
+  if (found == referrers_.end()) return;
+  const Referrer referrer = found->second;
+  static_cast<void>(agent_.notifyRefer(clock_.now(), referrer.call, referrer.refer, status));
+  if (status < 200) return;
+  referrers_.erase(found);
+  if (status >= 300) return;
+  if (PhoneCall* before = find(referrer.call)) before->replaced = true;
+  later(std::chrono::seconds(10), referrer.call, [this](PhoneCall& before) { hangUp(before.id); });  // the BYE is lost
+}
+
+// The second call is answered: the first one's far end is to take this phone's place in it.
+void Phone::bringTogether(sip::CallId first, sip::CallId second) {
+  const PhoneCall* partner = find(second);
+  const auto replaces = partner != nullptr ? agent_.dialogOf(second) : std::nullopt;
+  if (!replaces || random_.below(5) == 0) return callBack(first);
+  if (!agent_.refer(clock_.now(), first, partner->peer, replaces)) return callBack(first);
+  ++counters_.attendedAsked;
+  transfers_[first].asked = true;
+}
+
+// It has come to nothing: back to the first call.
+void Phone::callBack(sip::CallId first) {
+  later(Duration(0), first, [this](PhoneCall& held) {
+    const auto found = transfers_.find(held.id);
+    if (found == transfers_.end()) return;
+    const sip::CallId second = found->second.second;
+    transfers_.erase(found);
+    if (find(second) != nullptr) hangUp(second);
+    if (!held.offerOpen) offer(held, Direction::SendRecv);
+  });
+}
+
+void Phone::handleProgress(PhoneCall& call, const sip::ReferProgress& progress) {
+  if (!progress.final) return;
+  const bool done = progress.status >= 200 && progress.status < 300;
+  const auto attended = transfers_.find(call.id);
+  if (attended == transfers_.end()) {
+    counters_.blindDone += done;
+    if (done) hangUp(call.id);
+    return;
+  }
+  if (!done) return callBack(call.id);
+  ++counters_.attendedDone;
+  const sip::CallId second = attended->second.second;
+  transfers_.erase(attended);
+  hangUp(call.id);
+  later(std::chrono::seconds(2), second, [this](PhoneCall& replaced) { hangUp(replaced.id); });
 }
 
 }  // namespace crosspoint::sim

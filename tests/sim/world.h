@@ -4,7 +4,6 @@
 #pragma once
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "bridge/bridge.h"
@@ -13,9 +12,14 @@
 #include "tests/sim/page.h"
 #include "tests/sim/phone.h"
 #include "tests/sim/sip_network.h"
+#include "tests/sim/web.h"
 #include "tests/support/seeded_random.h"
 
 namespace crosspoint::sim {
+
+inline constexpr std::chrono::seconds kRegisterExpires{60};
+inline const std::string kGroup = "7000";     // rings at two phones
+inline const std::string kBigGroup = "7001";  // rings at several, of every temper
 
 class World {
  public:
@@ -29,14 +33,21 @@ class World {
     unsigned httpLostPermille = 10;
     bool trace = false;
   };
+  struct Statistics {
+    bridge::Counters gateway;
+    Line::Counters lines;  // of all pages
+    Web::Counters web;
+    Page::Counters pages;
+    Phone::Counters phones;
+    SipNetwork::Counters sip;
+    std::uint64_t packetsAtPages = 0, packetsAtPhones = 0, talksChecked = 0;
+  };
   struct Result {
     std::string fault;  // empty: all is well
     std::uint64_t step = 0;
     Duration time{};
     std::size_t callsStarted = 0;
-    std::uint64_t packetsAtPages = 0, packetsAtPhones = 0;
-    std::uint64_t infos = 0, talksChecked = 0;
-    bridge::Counters counters;
+    Statistics statistics;
   };
 
   explicit World(const Config& config);
@@ -48,24 +59,37 @@ class World {
   class Sink;
   class Journal;
 
-  void carry(Page& page, bridge::PageRequest&& request);
-  void deliver(bridge::PageReply&& reply);
+  void makePages();
+  void makePhones();
   void drain();
+  std::size_t openPortPairs() const;
   void act(Page& page);
+  void actIdle(Page& page);
   void actInCall(Page& page);
-  Phone& farEnd(const Page& page);
+  void actOnLine(Page& page);
+  void actByPhone(Phone& phone, const std::string& page);
+  void transferByPage(Page& page);
+  Phone& anyPhone() { return *phones_[random_.below(phones_.size())]; }
+  Page& anyPage() { return *pages_[random_.below(pages_.size())]; }
+  std::string anybody();
+  Phone* farEnd(const Page& page);
   void startCall(Page& page);
   bool spin(Duration time);
   std::string checkLeftovers();
   // Two ends of one call that have both been at rest for a while and want to talk must hear each other.
   std::string checkTalk();
-  bool talksTo(const Page& page, const std::string& user, Duration time) const;
+  std::string checkTalk(const Page& page);
+  // Who is signed in is registered, soon after the SIP server has come back too.
+  std::string checkRegistrations() const;
+  void restartServer();
+  Statistics statistics() const;
 
   const Config config_;
   test::SeededRandom random_, bridgeRandom_;
   Clock clock_;
   Network network_;
   SipNetwork sip_;
+  Web web_;
   std::unique_ptr<dtls::Context> dtls_, otherDtls_;
   std::unique_ptr<Ports> ports_;
   std::unique_ptr<Sink> sink_;
@@ -74,8 +98,6 @@ class World {
   std::unique_ptr<Timer> bridgeTimer_;
   std::vector<std::unique_ptr<Page>> pages_;
   std::vector<std::unique_ptr<Phone>> phones_;
-  std::unordered_map<std::uint64_t, Page*> requests_;
-  std::uint64_t lastRequest_ = 0;
   std::size_t started_ = 0;
   bool closing_ = false;
   std::string fault_;
