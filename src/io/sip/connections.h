@@ -3,7 +3,8 @@
 // Behind something that is no SIP message sofia-sip stops reading a connection, and so never learns that the far end
 // has closed it: its descriptor would be held until the idle time is over. And it accepts for as long as there are
 // descriptors. A look every `interval` finds both. Shutting the socket down is all that is done to it: epoll then
-// reports it as hung up, and sofia-sip closes it.
+// reports it as hung up, and sofia-sip closes it. And it reads all that has arrived on a connection at once, at a cost
+// that grows with its square: what is accepted from here on has a small receive buffer.
 //
 // On the SIP thread, which alone closes these sockets: a descriptor that was looked at is still the same one.
 #pragma once

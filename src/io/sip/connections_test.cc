@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "io/sip/phone_for_test.h"
@@ -70,6 +71,30 @@ TEST_F(StrangersConnections, AreNeverMoreThanTheLimitAndTheSilentLose) {
   EXPECT_TRUE(soon([&] { return std::ranges::count_if(silent, closedByPeer) >= 21; }));
   EXPECT_EQ(std::ranges::count_if(silent, closedByPeer), 21);
   EXPECT_FALSE(closedByPeer(known));
+}
+
+std::size_t residentBytes() {
+  std::size_t pages = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> pages >> resident;
+  return resident * 4096;
+}
+
+// sofia-sip keeps a copy of what came behind it with each of them: without a bound to what arrives at once, 1 GB here.
+TEST_F(StrangersConnections, SayManyThingsAtOnceAndMemoryDoesNotGrowWithTheSquare) {
+  Phone phone(thread, "a", {}, "tcp", quick());
+  const auto stranger = connectTo(phone.sip().boundAddress());
+  std::string requests;
+  for (int i = 0; i < 4'000; ++i) {
+    const std::string number = std::to_string(i);
+    requests += "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bK" + number +
+                ";rport\r\nFrom: <sip:c@d>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: " + number +
+                "\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
+  }
+  const auto before = residentBytes();
+  ASSERT_EQ(::send(stranger.get(), requests.data(), requests.size(), MSG_NOSIGNAL),
+            static_cast<ssize_t>(requests.size()));
+  EXPECT_TRUE(soon([&] { return phone.sip().stats().serverTransactions == 4'000; }));
+  EXPECT_LT(residentBytes() - before, 200'000'000U);
 }
 
 }  // namespace
