@@ -1,210 +1,185 @@
 // INVITE in both directions (RFC 3261 §9, §13): answers, refusals, cancelling, offers early and late, forks.
 import { describe, expect } from 'vitest';
 import { scenario } from './scenario';
-import { callee, caller } from './script';
-import { kAnswer, kOffer, phoneSdp } from './sdp';
+import { answering, callee, caller, ringing, type Content, type Expected, type Script } from './script';
+import { kAnswer, kForeign, kOffer, phoneSdp } from './sdp';
+
+const kEarly = { configuration: { media: { 'early-media': true } } };
 
 describe('a page calls', () => {
-  scenario('INVITE with an offer, ringing, answer, and the page hangs up', {}, async ({ page, far }) => {
-    const phone = await far(
-      callee().receive('INVITE', { body: 'm=audio [0-9]+ RTP/AVP 0' }).reply(180).reply(200, { sdp: kAnswer }).receive('ACK').receive('BYE').reply(200),
-    );
-    await page.offer('2001');
-    expect((await page.answered('2001')).sdp).toMatch(/m=audio \d+ RTP\/SAVPF 0/);
-    await page.send('2001', 'BYE');
-    await phone.done();
+  scenario('INVITE with an offer, ringing, answer, and the page hangs up', {}, async ({ inCall }) => {
+    const call = await inCall(callee().receive('INVITE', { body: 'm=audio [0-9]+ RTP/AVP 0' }).reply(180).answer().take('BYE'));
+    expect(call.answer.sdp).toMatch(/m=audio \d+ RTP\/SAVPF 0/);
+    await call.hangUp();
   });
 
-  scenario('over TCP, and the far end hangs up', { transport: 'tcp' }, async ({ page, far }) => {
-    const phone = await far(callee().receive('INVITE').reply(200, { sdp: kAnswer }).receive('ACK').request('BYE').expect(200));
-    await page.offer('2001');
-    await page.answered('2001');
-    await page.next(/^BYE/);
-    await phone.done();
+  scenario('the far end hangs up', {}, async ({ inCall }) => {
+    const call = await inCall(answering().hangUp());
+    await call.hungUp();
   });
 
-  scenario('183 without media means ringing, and changes nothing', { features: ['progress'] }, async ({ page, far }) => {
-    const phone = await far(callee().receive('INVITE').reply(183).reply(200, { sdp: kAnswer }).receive('ACK').receive('BYE').reply(200));
-    await page.offer('2001');
+  scenario('183 without media means ringing, and changes nothing', { features: ['progress'] }, async ({ dial, page }) => {
+    const call = await dial(callee().receive('INVITE').reply(183).answer().take('BYE'));
     await page.next(/^PROGRESS .*ringing/);
-    await page.answered('2001');
-    await page.send('2001', 'BYE');
-    await phone.done();
+    await call.answered();
+    await call.hangUp();
   });
 
-  scenario('183 with media answers the page at once where early media is configured; the 200 need not repeat it',
-    { configuration: { media: { 'early-media': true } } },
-    async ({ page, far }) => {
-      const phone = await far(callee().receive('INVITE').reply(183, { sdp: kAnswer }).pause(500).reply(200).receive('ACK').receive('BYE').reply(200));
-      await page.offer('2001');
-      await page.answered('2001');
-      await page.send('2001', 'BYE');
-      await phone.done();
-    });
-
-  scenario('a BYE of the page before any answer becomes CANCEL', {}, async ({ page, far }) => {
-    const phone = await far(callee().receive('INVITE').reply(180).receive('CANCEL').reply(200).reply(487, { to: 'INVITE' }).receive('ACK'));
-    await page.offer('2001');
-    await page.send('2001', 'BYE');
-    await phone.done();
+  scenario('183 with media is no answer where early media is not configured', { features: ['progress'] }, async ({ dial, unread }) => {
+    const call = await dial(callee().receive('INVITE').reply(183, { sdp: kAnswer }).refuse(486));
+    expect((await call.failed()).sipStatus).toBe(486);
+    expect(unread(/ANSWER/)).toEqual([]);
   });
 
-  scenario('a 200 that crosses the CANCEL gets ACK and BYE', {}, async ({ page, far }) => {
-    const phone = await far(
-      callee().receive('INVITE').reply(180).receive('CANCEL').reply(200).reply(200, { to: 'INVITE', sdp: kAnswer }).receive('ACK').receive('BYE').reply(200),
-    );
-    await page.offer('2001');
-    await page.send('2001', 'BYE');
-    await phone.done();
+  scenario('183 with media answers the page at once where it is', kEarly, async ({ inCall }) => {
+    const call = await inCall(callee().receive('INVITE').reply(183, { sdp: kAnswer }).take('CANCEL').refuse(487));
+    await call.hangUp(); // before the 200
   });
 
-  const kRefusals = [[486, 'Busy Here'], [404, 'Not Found'], [480, 'Temporarily Unavailable'], [503, 'Service Unavailable'], [603, 'Decline']];
-  for (const [status, reason] of kRefusals as [number, string][]) {
-    scenario(`${status} reaches the page with status and sentence, and ends the call`, {}, async ({ page, far }) => {
-      const phone = await far(callee().receive('INVITE').reply(status, { reason }).receive('ACK'));
-      await page.offer('2001');
-      const error = await page.error();
-      expect(error.sipStatus).toBe(status);
-      expect(error.reason).toBeTruthy();
-      await page.next(/^BYE/);
-      await phone.done();
+  scenario('the 200 need not repeat what the 183 has answered', kEarly, async ({ inCall, bench, unread }) => {
+    const call = await inCall(callee().receive('INVITE').reply(183, { sdp: kAnswer }).answer({}).take('BYE'));
+    await bench.sees(/^ACK /m);
+    await call.hangUp();
+    expect(unread(/^SDP/)).toEqual([]);
+  });
+
+  const kProvisional = { features: ['provisional'] };
+  scenario('a page that knows provisional answers has one before the 183, and a final one with the 200', kProvisional, async ({ dial, page }) => {
+    const call = await dial(callee().receive('INVITE').reply(183, { sdp: kAnswer }).answer().take('BYE'));
+    const answers = [await page.nextAnswer(), await page.nextAnswer()];
+    expect(answers.map(({ moreComing, seq }) => [moreComing, seq])).toEqual([[true, 1], [undefined, 1]]);
+    await call.hangUp();
+  });
+
+  scenario('a BYE of the page before any answer becomes CANCEL', {}, async ({ dial }) => {
+    const call = await dial(callee().receive('INVITE').reply(180).take('CANCEL').refuse(487));
+    await call.hangUp();
+  });
+
+  scenario('a 200 that crosses the CANCEL gets ACK and BYE', {}, async ({ dial }) => {
+    const call = await dial(callee().receive('INVITE').reply(180).take('CANCEL').answer().take('BYE'));
+    await call.hangUp();
+  });
+
+  const kRefusals = [
+    [486, 'Busy Here', 'REFUSED', 'The called party is busy'],
+    [404, 'Not Found', 'REFUSED', 'There is nobody of that name to call'],
+    [480, 'Temporarily Unavailable', 'REFUSED', 'The called party is not available at present'],
+    [503, 'Service Unavailable', 'FAILED', 'The SIP server is overloaded or cannot be reached'],
+    [603, 'Decline', 'REFUSED', 'The called party declined the call'],
+  ] as const;
+  for (const [status, phrase, errorType, reason] of kRefusals) {
+    scenario(`${status} reaches the page with status and sentence, and ends the call`, {}, async ({ dial }) => {
+      const call = await dial(callee().receive('INVITE').refuse(status, { reason: phrase }));
+      expect(await call.failed()).toMatchObject({ errorType, sipStatus: status, reason });
     });
   }
 
-  scenario('a Reason header of a refusal says more than its status', {}, async ({ page, far }) => {
-    const phone = await far(
-      callee().receive('INVITE').reply(480, { headers: ['Reason: Q.850;cause=17;text="User busy"'] }).receive('ACK'),
-    );
-    await page.offer('2001');
-    expect((await page.error()).reason).toMatch(/busy/i);
-    await page.next(/^BYE/);
-    await phone.done();
+  scenario('a Reason header of a refusal says more than its status', {}, async ({ dial }) => {
+    const call = await dial(callee().receive('INVITE').refuse(480, { headers: ['Reason: Q.850;cause=17;text="User busy"'] }));
+    expect((await call.failed()).reason).toMatch(/busy/i);
   });
 
-  scenario('several early dialogs: the answer may come from the first', {}, async ({ page, far }) => {
-    const phone = await far(
+  // Two phones behind one number, both with early media, and what then comes.
+  const forked = (): Script =>
+    callee()
+      .receive('INVITE')
+      .reply(183, { branch: 'a', sdp: phoneSdp({ port: 6_000 }) })
+      .reply(183, { branch: 'b', sdp: phoneSdp({ port: 6_010 }) });
+  for (const [which, branch, port] of [['the first', 'a', 6_000], ['the last', 'b', 6_010], ['one that was never heard of', 'c', 6_020]] as const) {
+    scenario(`several early dialogs: the answer may come from ${which}`, {}, async ({ inCall }) => {
+      const call = await inCall(forked().answer({ branch, sdp: phoneSdp({ port }) }).take('BYE', { To: `tag=${branch}` }));
+      await call.hangUp();
+    });
+  }
+
+  scenario('several early dialogs: the page that has had its answer with the first keeps it when another one answers',
+    kEarly,
+    async ({ inCall, bench, unread }) => {
+      const call = await inCall(forked().answer({ branch: 'b', sdp: phoneSdp({ port: 6_010 }) }).take('BYE', { To: 'tag=b' }));
+      await bench.sees(/^ACK /m);
+      await call.hangUp();
+      expect(unread(/^SDP/)).toEqual([]);
+    });
+
+  scenario('a 200 from a second branch gets ACK and BYE, and the call goes on with the first', {}, async ({ inCall }) => {
+    const call = await inCall(
       callee()
         .receive('INVITE')
-        .reply(183, { branch: 'a', sdp: phoneSdp({ port: 6_000 }) })
-        .reply(183, { branch: 'b', sdp: phoneSdp({ port: 6_010 }) })
-        .reply(200, { branch: 'a', sdp: phoneSdp({ port: 6_000 }) })
-        .receive('ACK', { To: 'tag=a' })
-        .receive('BYE', { To: 'tag=a' })
-        .reply(200),
+        .answer({ branch: 'a', sdp: kAnswer })
+        .answer({ branch: 'b', sdp: kAnswer })
+        .take('BYE', { To: 'tag=b' })
+        .take('BYE', { To: 'tag=a' }),
     );
-    await page.offer('2001');
-    await page.answered('2001');
-    await page.send('2001', 'BYE');
-    await phone.done();
+    await call.hangUp();
   });
 
-  scenario('several early dialogs: the answer may come from one that was never heard of', {}, async ({ page, far }) => {
-    const phone = await far(
-      callee()
-        .receive('INVITE')
-        .reply(183, { branch: 'a', sdp: phoneSdp({ port: 6_000 }) })
-        .reply(180, { branch: 'b' })
-        .reply(200, { branch: 'c', sdp: phoneSdp({ port: 6_020 }) })
-        .receive('ACK', { To: 'tag=c' })
-        .receive('BYE', { To: 'tag=c' })
-        .reply(200),
-    );
-    await page.offer('2001');
-    await page.answered('2001');
-    await page.send('2001', 'BYE');
-    await phone.done();
-  });
-
-  scenario('a 200 from a second branch gets ACK and BYE, and the call goes on with the first', {}, async ({ page, far }) => {
-    const phone = await far(
-      callee()
-        .receive('INVITE')
-        .reply(200, { branch: 'a', sdp: kAnswer })
-        .receive('ACK', { To: 'tag=a' })
-        .reply(200, { to: 'INVITE', branch: 'b', sdp: kAnswer })
-        .receive('ACK', { To: 'tag=b' })
-        .receive('BYE', { To: 'tag=b' })
-        .reply(200)
-        .receive('BYE', { To: 'tag=a' })
-        .reply(200),
-    );
-    await page.offer('2001');
-    await page.answered('2001');
-    await page.send('2001', 'BYE');
-    await phone.done();
-  });
-
-  scenario('an answer without a codec in common ends both sides', {}, async ({ page, far }) => {
-    const phone = await far(
-      callee().receive('INVITE').reply(200, { sdp: phoneSdp({ payload: 18, codec: 'G729/8000' }) }).receive('ACK').receive('BYE').reply(200),
-    );
-    await page.offer('2001');
-    expect((await page.error()).sipStatus).toBe(488);
-    await page.next(/^BYE/);
-    await phone.done();
+  scenario('an answer without a codec in common ends both sides', {}, async ({ dial }) => {
+    const call = await dial(callee().receive('INVITE').answer({ sdp: phoneSdp(kForeign) }).take('BYE'));
+    expect((await call.failed()).sipStatus).toBe(488);
   });
 });
 
 describe('a page is called', () => {
-  scenario('the page gets the offer, answers, and the phone hangs up', { dn: '1001' }, async ({ page, far }) => {
-    const phone = await far(caller('1001').invite({ sdp: kOffer }).expect(180).expect(200, { body: 'm=audio' }).ack().request('BYE').expect(200));
-    await page.answer();
-    await page.next(/^BYE/);
-    await phone.done();
+  scenario('the page gets the offer, answers, and the phone hangs up', { dn: '1001' }, async ({ answers }) => {
+    const call = await answers(ringing('1001').answered({ body: 'm=audio' }).hangUp());
+    await call.hungUp();
   });
 
-  scenario('the page hangs up', { dn: '1001' }, async ({ page, far }) => {
-    const phone = await far(caller('1001').invite({ sdp: kOffer }).expect(180).expect(200).ack().receive('BYE').reply(200));
-    await page.answer();
+  scenario('the page hangs up', { dn: '1001' }, async ({ answers, page }) => {
+    const call = await answers(ringing('1001').answered().take('BYE'));
     await page.next(/^SDP .*"OK"/s);
-    await page.send('far', 'BYE');
-    await phone.done();
+    await call.hangUp();
   });
 
-  scenario('the page declines: 603', { dn: '1001' }, async ({ page, far }) => {
-    const phone = await far(caller('1001').invite({ sdp: kOffer }).expect(180).expect(603));
-    const { peer } = await page.offered();
-    await page.send(peer, 'BYE');
-    await phone.done();
+  scenario('the page declines: 603', { dn: '1001' }, async ({ called }) => {
+    const call = await called(ringing('1001').expect(603));
+    await call.hangUp();
   });
 
-  scenario('a second call to a page in a call: 486, and the first goes on', { dn: '1001' }, async ({ page, far }) => {
-    const first = await far(caller('1001').invite({ sdp: kOffer }).expect(180).expect(200).ack());
-    await page.answer();
-    await first.done();
-    const second = await far(caller('1001').invite({ sdp: kOffer }).expect(486));
+  scenario('a second call to a page in a call: 486, and the first goes on', { dn: '1001' }, async ({ answers, page, bench, unread }) => {
+    const call = await answers(ringing('1001').answered().take('INFO').take('BYE'));
+    await page.next(/^SDP .*"OK"/s);
+    const second = await bench.elsewhere(caller('1001').invite({ sdp: kOffer }).expect(486));
     await second.done();
-    expect(page.unread.filter(({ body }) => body.startsWith('BYE'))).toEqual([]);
+    await call.send('INFO-MAP still=here');
+    expect(unread(/^BYE/)).toEqual([]);
+    await call.hangUp();
   });
 
-  scenario('CANCEL ends the ringing at the page', { dn: '1001' }, async ({ page, far }) => {
-    const phone = await far(caller('1001').invite({ sdp: kOffer }).expect(180).cancel().expect(200).expect(487));
-    await page.offered();
-    await page.next(/^BYE/);
-    await phone.done();
+  scenario('CANCEL ends the ringing at the page', { dn: '1001' }, async ({ called }) => {
+    const call = await called(ringing('1001').cancel().expect(200).expect(487));
+    await call.hungUp();
   });
 
-  scenario('INVITE without an offer: the page makes it, the answer comes in the ACK', { dn: '1001' }, async ({ page, far }) => {
-    const phone = await far(caller('1001').invite().expect(180).expect(200, { body: 'm=audio' }).ack({ sdp: kAnswer }).request('BYE').expect(200));
+  scenario('INVITE without an offer: the page makes it, the answer comes in the ACK', { dn: '1001' }, async ({ far, page }) => {
+    const phone = await far(ringing('1001', {}).answered({ body: 'm=audio' }, { sdp: kAnswer }).hangUp());
     const { peer } = await page.next(/^INVITE/);
     await page.offer(peer ?? '');
-    await page.answered(peer ?? '');
+    expect((await page.answered(peer ?? '')).sdp).toMatch(/RTP\/SAVPF 0/);
     await page.next(/^BYE/);
     await phone.done();
   });
 
-  scenario('an INVITE whose body is no SDP: 415', { dn: '1001' }, async ({ far }) => {
-    const phone = await far(caller('1001').invite({ body: 'hello', type: 'text/plain' }).expect(415));
+  scenario('an INVITE without an offer whose ACK brings no answer is ended', { dn: '1001' }, async ({ far, page }) => {
+    const phone = await far(ringing('1001', {}).answered({ body: 'm=audio' }).take('BYE'));
+    const { peer } = await page.next(/^INVITE/);
+    await page.offer(peer ?? '');
+    await page.next(/^BYE/);
     await phone.done();
   });
 
-  scenario('an INVITE for a DN that nobody has signed in: 404', { dn: '1001' }, async ({ far }) => {
-    const phone = await far(caller('4711').invite({ sdp: kOffer }).expect(404));
-    await phone.done();
-  });
-
-  scenario('an INVITE that requires what we do not know: 420 names it', { dn: '1001' }, async ({ far }) => {
-    const phone = await far(caller('1001').invite({ sdp: kOffer, headers: ['Require: teleportation'] }).expect(420, { Unsupported: 'teleportation' }));
-    await phone.done();
-  });
+  const kUnfit: [string, string, Content, number, Expected?][] = [
+    ['whose body is no SDP: 415', '1001', { body: 'hello', type: 'text/plain' }, 415],
+    ['without a codec that we pass on: 488', '1001', { sdp: phoneSdp(kForeign) }, 488],
+    ['for a DN that nobody has signed in: 404', '4711', { sdp: kOffer }, 404],
+    ['that requires what we do not know: 420 names it', '1001', { sdp: kOffer, headers: ['Require: teleportation'] }, 420, { Unsupported: 'teleportation' }],
+  ];
+  for (const [which, dn, invite, status, expected] of kUnfit) {
+    scenario(`an INVITE ${which}`, { dn: '1001' }, async ({ far, page }) => {
+      const phone = await far(caller(dn).invite(invite).expect(status, expected));
+      await phone.done();
+      expect(page.unread).toEqual([]);
+    });
+  }
 });

@@ -18,5 +18,12 @@ export function phoneSdp(media: PhoneMedia = {}): string {
   return `${session(version)}m=audio ${port} RTP/AVP ${payload} ${digits}\n${codecs}a=${direction}\n`;
 }
 
+/** A codec that no page of ours speaks. */
+export const kForeign = { payload: 18, codec: 'G729/8000' };
+/** What holds somebody, in an offer. */
+export const kHold = { body: 'a=(inactive|sendonly)' };
+/** A phone that is held, or holds. */
+export const heldSdp = (version: number): string => phoneSdp({ version, direction: 'inactive' });
+
 export const kOffer = phoneSdp();
 export const kAnswer = phoneSdp();

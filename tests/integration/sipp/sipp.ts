@@ -7,6 +7,7 @@ import { Program, scratchFolder } from '../support/program';
 import { until } from '../support/wait';
 import { callee, type Script } from './script';
 import { Switchboard } from './switchboard';
+import { TlsFront } from './tls_front';
 import { WirePage, type SignIn } from './wire_page';
 
 const kScenarioSeconds = 30;
@@ -15,8 +16,10 @@ export interface Far {
   done(): Promise<void>; // the script has come to its end; fails with what sipp has seen
 }
 export interface BenchOptions {
-  transport?: 'udp' | 'tcp';
+  transport?: 'udp' | 'tcp' | 'tls';
   configuration?: Configuration;
+  /** What [sip] says of the SIP server at this port, if not simply that it is there. */
+  way?: (port: number) => Configuration[string] | Promise<Configuration[string]>;
 }
 
 /** A gateway, and the port on which its SIP server is to be found: sipp takes it, scenario after scenario. */
@@ -31,19 +34,21 @@ export class Bench {
   private constructor(
     readonly gateway: Gateway,
     readonly port: number,
-    private readonly transport: 'udp' | 'tcp',
+    private readonly transport: 'udp' | 'tcp' | 'tls',
+    private readonly front: TlsFront | undefined, // sipp itself knows no TLS
   ) {}
 
-  static async start(options: BenchOptions = {}): Promise<Bench> {
+  static async start({ transport = 'udp', configuration = {}, way }: BenchOptions = {}): Promise<Bench> {
     const port = await freePorts(1);
-    const transport = options.transport ?? 'udp';
-    const sip: Configuration = { sip: { server: `sip:127.0.0.1:${port};transport=${transport}`, ...kQuiet } };
-    return new Bench(await Gateway.start(merge(sip, options.configuration ?? {})), port, transport);
+    const front = transport === 'tls' ? await TlsFront.open(port, await freePorts(1)) : undefined;
+    const server = { server: `sip:127.0.0.1:${port};transport=${transport}`, ...front?.trusted };
+    const sip: Configuration = { sip: { ...server, ...kQuiet, ...(await way?.(port)) } };
+    return new Bench(await Gateway.start(merge(sip, configuration)), port, transport, front);
   }
 
   /** Starts sipp with this script. A callee is ready to be called when this returns. */
   far(script: Script, name = 'scenario'): Promise<Far> {
-    return this.start(script, name, this.port);
+    return this.start(script, name, this.front?.farPort ?? this.port);
   }
 
   /** Several far ends at once, each called under its number; UDP only. */
@@ -54,9 +59,9 @@ export class Bench {
     return Object.fromEntries(await Promise.all(started));
   }
 
-  /** One more far end, at a port of its own: it calls the gateway past the server's port. */
-  async elsewhere(script: Script): Promise<Far> {
-    return this.start(script, 'elsewhere', await freePorts(1));
+  /** One more far end, at a port of its own: a caller calls the gateway past the server's port. */
+  async elsewhere(script: Script, port?: number): Promise<Far> {
+    return this.start(script, 'elsewhere', port ?? (await freePorts(1)));
   }
 
   /** The dialog between the gateway and the far end of that number, as a Replaces header names it at the gateway. */
@@ -69,19 +74,27 @@ export class Bench {
     await until(`a SIP message with ${pattern}`, () => this.traces.some((file) => pattern.test(read(file))));
   }
 
+  /** What far ends have got and matches, with the time in ms. */
+  received(pattern: RegExp): { at: number; text: string }[] {
+    const messages = this.traces.flatMap((file) => read(file).split(/^-{20,} /m)).filter((text) => / message received /.test(text) && pattern.test(text));
+    return messages.map((text) => ({ at: Date.parse(text.slice(0, '2026-01-01 00:00:00.000'.length).replace(' ', 'T')), text }));
+  }
+
   private async start(script: Script, name: string, port: number): Promise<Far> {
     const run = join(this.folder, `${++this.runs}`);
     writeFileSync(`${run}.xml`, script.xml(name));
     this.traces.push(`${run}.messages`);
     const remote = script.role === 'caller' ? [this.gateway.sip] : [];
+    const [socket, at] = this.transport === 'udp' ? (['udp', port] as const) : (['tcp', this.front ? this.port : port] as const);
     const program = new Program('sipp', 'sipp', [
       ...remote,
-      ...['-sf', `${run}.xml`, '-i', '127.0.0.1', '-p', String(port), '-t', this.transport === 'tcp' ? 't1' : 'u1', '-m', '1', '-l', '1', '-nostdin'],
-      ...['-timeout', String(kScenarioSeconds), '-timeout_error', '-recv_timeout', String((kScenarioSeconds - 5) * 1_000), '-default_behaviors', 'none'],
+      ...['-sf', `${run}.xml`, '-i', '127.0.0.1', '-p', String(port), '-t', `${socket[0]}1`, '-m', '1', '-l', '1', '-nostdin'],
+      ...['-key', 'here', `127.0.0.1:${at}`, '-key', 'protocol', this.transport.toUpperCase()],
+      ...['-timeout', String(kScenarioSeconds), '-timeout_error', '-recv_timeout', String((kScenarioSeconds - 5) * 1_000), '-default_behaviors', 'abortunexp'],
       ...['-trace_err', '-error_file', `${run}.errors`, '-trace_msg', '-message_file', `${run}.messages`],
     ]);
     this.programs.push(program);
-    if (script.role === 'callee') await until('sipp listens', () => listens(this.transport, port));
+    if (script.role === 'callee') await until('sipp listens', () => listens(socket, port));
     return {
       done: async () => {
         const { code } = await program.exited;
@@ -95,8 +108,13 @@ export class Bench {
   /** A page that is signed in: anonymously, or as this DN with sipp as its registrar. */
   async page(options: SignIn = {}): Promise<WirePage> {
     const registered = options.dn === undefined ? undefined : await this.far(registrar());
-    const page = await WirePage.signIn(this.gateway, options);
+    const page = await this.signIn(options);
     await registered?.done();
+    return page;
+  }
+
+  async signIn(options: SignIn): Promise<WirePage> {
+    const page = await WirePage.signIn(this.gateway, options);
     this.pages.push(page);
     return page;
   }
@@ -104,6 +122,7 @@ export class Bench {
   async stop(): Promise<void> {
     for (const page of this.pages) page.leave();
     this.board?.close();
+    this.front?.close();
     for (const program of this.programs) await program.stop('SIGKILL');
     await this.gateway.program.stop('SIGKILL'); // nobody is there any more to answer its last requests
   }
@@ -112,7 +131,7 @@ export class Bench {
 /** Nothing that a scenario has not asked for. */
 const kQuiet = { 'options-interval': 0 };
 
-const registrar = (): Script => callee().receive('REGISTER').reply(200, { headers: ['Expires: 3600'] });
+export const registrar = (): Script => callee().take('REGISTER');
 /** Is the port of 127.0.0.1 bound (UDP) or listened on (TCP)? */
 function listens(transport: 'udp' | 'tcp', port: number): boolean {
   const address = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;

@@ -1,5 +1,6 @@
 // What stands at the SIP server's port when a scenario has several far ends: the first request of a call goes to the far end whose
-// number it names, everything else of that call follows it. Far ends answer by the same way.
+// number it names (or its method, where it is to nobody: REGISTER, OPTIONS), everything else of that call follows it. Far ends answer
+// by the same way.
 import { createSocket, type Socket } from 'node:dgram';
 
 export class Switchboard {
@@ -21,6 +22,7 @@ export class Switchboard {
         board.note(user, text.toString('latin1'));
         board.front.send(text, Number(gatewayPort), host);
       });
+      line.on('error', () => undefined); // a far end whose script has come to its end
       board.byUser.set(user, board.lines.push(line) - 1);
       line.connect(farPort, '127.0.0.1');
     }
@@ -44,7 +46,8 @@ export class Switchboard {
   private toFarEnd(message: Buffer): void {
     const text = message.toString('latin1');
     const call = /^(?:Call-ID|i):\s*(\S+)/im.exec(text)?.[1] ?? '';
-    const user = /^[A-Z]+ sips?:([^@;]*)@/.exec(text)?.[1] ?? '';
+    const [, method, number] = /^([A-Z]+) (?:sips?:([^@;]*)@)?/.exec(text) ?? [];
+    const user = number ?? method ?? '';
     const line = this.byCall.get(call) ?? this.byUser.get(user);
     if (line === undefined) return;
     this.byCall.set(call, line);

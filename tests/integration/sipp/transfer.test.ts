@@ -1,205 +1,194 @@
 // Calls that move: REFER in both directions (RFC 3515, 3892), Replaces (RFC 3891), 3xx (RFC 3261 §8.1.3.4).
 import { describe, expect } from 'vitest';
-import { scenario } from './scenario';
-import { callee, caller } from './script';
-import { kAnswer, kOffer, phoneSdp } from './sdp';
+import { kTarget, scenario } from './scenario';
+import { answering, callee, caller, ringing, type Expected, type Request, type Script } from './script';
+import { kOffer, phoneSdp } from './sdp';
+import { held, kPageOffer } from './wire_page';
 
-const sipfrag = (status: string, state: string): { type: string; body: string; headers: string[] } => ({
+const refer = (to: string, ...headers: string[]): Request => ({ headers: [`Refer-To: <${to}>`, ...headers] });
+const kReferTarget = refer(`sip:${kTarget}@127.0.0.1`);
+/** A NOTIFY that tells how the transfer goes, from us … */
+const told = (status: number, state: string): Expected => ({ Event: 'refer', 'Subscription-State': state, body: `SIP/2.0 ${status}` });
+/** … and from the far end. */
+const tells = (status: string, state = 'terminated;reason=noresource'): Request => ({
   type: 'message/sipfrag',
   body: `SIP/2.0 ${status}`,
   headers: ['Event: refer', `Subscription-State: ${state}`],
 });
-const kEnded = 'terminated;reason=noresource';
+/** The target of a transfer, which answers. */
+const kElsewhere = { sdp: phoneSdp({ port: 6_300 }) };
+const target = (expected: Expected = {}): Script => callee().receive('INVITE', { body: 'm=audio', ...expected }).answer(kElsewhere).take('BYE');
 
 describe('the far end transfers the page', () => {
-  scenario('blind: the page is connected to the target, and the far end hears how it went', {}, async ({ page, bench }) => {
-    const far = await bench.fars({
-      '2001': callee()
-        .receive('INVITE')
-        .reply(200, { sdp: kAnswer })
-        .receive('ACK')
-        .request('REFER', { headers: ['Refer-To: <sip:2002@127.0.0.1>', 'Referred-By: <sip:2001@127.0.0.1>'] })
+  scenario('blind: the page is connected to the target, and the far end hears how it went', {}, async ({ inCallBeside, unread }) => {
+    const { call, target } = await inCallBeside(
+      answering()
+        .request('REFER', refer(`sip:${kTarget}@127.0.0.1`, 'Referred-By: <sip:2001@127.0.0.1>'))
         .expect(202)
-        .receive('NOTIFY', { Event: 'refer', 'Subscription-State': 'active', body: 'SIP/2.0 100' })
-        .reply(200)
-        .receive('NOTIFY', { Event: 'refer', 'Subscription-State': 'active', body: 'SIP/2.0 180' })
-        .reply(200)
-        .receive('NOTIFY', { Event: 'refer', 'Subscription-State': 'terminated', body: 'SIP/2.0 200' })
-        .reply(200)
-        .receive('BYE')
-        .reply(200),
-      '2002': callee()
+        .take('NOTIFY', told(100, 'active'))
+        .take('NOTIFY', told(180, 'active'))
+        .take('NOTIFY', told(200, 'terminated'))
+        .take('BYE'),
+      callee()
         .receive('INVITE', { 'Referred-By': '2001', body: 'm=audio' })
         .reply(180)
-        .reply(200, { sdp: phoneSdp({ port: 6_300 }) })
-        .receive('ACK')
-        .receive('BYE')
-        .reply(200),
-    });
-    await page.offer('2001');
-    await page.answered('2001');
-    await far['2001']?.done();
-    await page.send('2001', 'BYE');
-    await far['2002']?.done();
-  });
-
-  scenario('to a target that is busy: the far end hears 486, and the call goes on', {}, async ({ page, bench }) => {
-    const far = await bench.fars({
-      '2001': callee()
-        .receive('INVITE')
-        .reply(200, { sdp: kAnswer })
-        .receive('ACK')
-        .request('REFER', { headers: ['Refer-To: <sip:2002@127.0.0.1>'] })
-        .expect(202)
-        .receive('NOTIFY', { body: 'SIP/2.0 100' })
-        .reply(200)
-        .receive('NOTIFY', { 'Subscription-State': 'terminated', body: 'SIP/2.0 486' })
-        .reply(200)
-        .receive('BYE')
-        .reply(200),
-      '2002': callee().receive('INVITE').reply(486).receive('ACK'),
-    });
-    await page.offer('2001');
-    await page.answered('2001');
-    await far['2002']?.done();
-    await page.send('2001', 'BYE');
-    await far['2001']?.done();
-  });
-
-  scenario('attended: the INVITE to the target carries the Replaces of the REFER', {}, async ({ page, bench }) => {
-    const far = await bench.fars({
-      '2001': callee()
-        .receive('INVITE')
-        .reply(200, { sdp: kAnswer })
-        .receive('ACK')
-        .request('REFER', { headers: ['Refer-To: <sip:2002@127.0.0.1?Replaces=consult%40far%3Bto-tag%3Dt1%3Bfrom-tag%3Df1>'] })
-        .expect(202)
-        .receive('NOTIFY')
-        .reply(200)
-        .receive('NOTIFY', { 'Subscription-State': 'terminated', body: 'SIP/2.0 200' })
-        .reply(200)
-        .receive('BYE')
-        .reply(200),
-      '2002': callee()
-        .receive('INVITE', { Replaces: 'consult@far;.*to-tag=t1' })
-        .reply(200, { sdp: phoneSdp({ port: 6_300 }) })
-        .receive('ACK')
-        .receive('BYE')
-        .reply(200),
-    });
-    await page.offer('2001');
-    await page.answered('2001');
-    await far['2001']?.done();
-    await page.send('2001', 'BYE');
-    await far['2002']?.done();
-  });
-
-  scenario('REFER outside a call is refused', { dn: '1001' }, async ({ far }) => {
-    const phone = await far(caller('1001').request('REFER', { headers: ['Refer-To: <sip:2002@127.0.0.1>'] }).expectAny([403, 405, 481]));
-    await phone.done();
-  });
-
-  scenario('REFER to something that is no SIP address is refused, and the call goes on', {}, async ({ page, far }) => {
-    const phone = await far(
-      callee()
-        .receive('INVITE')
-        .reply(200, { sdp: kAnswer })
-        .receive('ACK')
-        .request('REFER', { headers: ['Refer-To: <http://127.0.0.1/>'] })
-        .expectAny([400, 416, 603])
-        .receive('BYE')
-        .reply(200),
+        .answer(kElsewhere)
+        .take('BYE'),
     );
-    await page.offer('2001');
-    await page.answered('2001');
-    await page.send('2001', 'BYE');
+    await call.phone.done();
+    expect(unread(/^(SDP|BYE)/)).toEqual([]);
+    await call.hangUp(target);
+  });
+
+  scenario('to a target that is busy: the far end hears 486, and the call goes on', {}, async ({ inCallBeside, unread }) => {
+    const { call, target } = await inCallBeside(
+      answering().request('REFER', kReferTarget).expect(202).take('NOTIFY', told(100, 'active')).take('NOTIFY', told(486, 'terminated')).take('BYE'),
+      callee().receive('INVITE').refuse(486),
+    );
+    await target.done();
+    expect(unread(/^(SDP|BYE)/)).toEqual([]);
+    await call.hangUp();
+  });
+
+  scenario('attended: the INVITE to the target carries the Replaces of the REFER', {}, async ({ inCallBeside }) => {
+    const { call, target: consulted } = await inCallBeside(
+      answering()
+        .request('REFER', refer(`sip:${kTarget}@127.0.0.1?Replaces=consult%40far%3Bto-tag%3Dt1%3Bfrom-tag%3Df1`))
+        .expect(202)
+        .take('NOTIFY', told(100, 'active'))
+        .take('NOTIFY', told(200, 'terminated'))
+        .take('BYE'),
+      target({ Replaces: 'consult@far;.*to-tag=t1', line: 'from-tag=f1' }),
+    );
+    await call.phone.done();
+    await call.hangUp(consulted);
+  });
+
+  scenario('a far end that hangs up at once leaves the page to the target', {}, async ({ inCallBeside, unread }) => {
+    const { call, target: next } = await inCallBeside(
+      answering()
+        .request('REFER', { headers: [...(kReferTarget.headers ?? []), 'Refer-Sub: false'] })
+        .expect(202)
+        .hangUp(),
+      target(),
+    );
+    await call.phone.done();
+    await call.hangUp(next);
+    expect(unread(/^BYE/)).toEqual([]);
+  });
+
+  scenario('a second REFER while one is under way: 491', {}, async ({ inCallBeside }) => {
+    const { call, target: next } = await inCallBeside(
+      answering()
+        .request('REFER', kReferTarget)
+        .expect(202)
+        .take('NOTIFY', told(100, 'active'))
+        .take('NOTIFY', told(180, 'active'))
+        .request('REFER', kReferTarget)
+        .expect(491)
+        .take('NOTIFY', told(200, 'terminated'))
+        .take('BYE'),
+      callee().receive('INVITE').reply(180).pause(500).answer(kElsewhere).take('BYE'),
+    );
+    await call.phone.done();
+    await call.hangUp(next);
+  });
+
+  scenario('REFER outside a call: 403', { dn: '1001' }, async ({ far }) => {
+    const phone = await far(caller('1001').request('REFER', kReferTarget).expect(403));
     await phone.done();
+  });
+
+  scenario('REFER to something that is no SIP address: 416, and the call goes on', {}, async ({ inCall }) => {
+    const call = await inCall(answering().request('REFER', refer('http://127.0.0.1/')).expect(416).take('BYE'));
+    await call.hangUp();
   });
 });
 
 describe('the page transfers the far end', () => {
-  scenario('blind: REFER, the page hears how it goes, and the call ends', { features: ['progress', 'transfer'] }, async ({ page, far }) => {
-    const phone = await far(
-      callee()
-        .receive('INVITE')
-        .reply(200, { sdp: kAnswer })
-        .receive('ACK')
-        .receive('REFER', { 'Refer-To': '2002', 'Referred-By': 'anon' })
+  const kTransfers = { features: ['progress', 'transfer'] };
+  const kBlind = `TRANSFER {"to":"${kTarget}"}`;
+
+  scenario('blind: REFER, the page hears how it goes, and the call ends', kTransfers, async ({ inCall, page }) => {
+    const call = await inCall(
+      answering()
+        .receive('REFER', { 'Refer-To': kTarget, 'Referred-By': 'anon' })
         .reply(202)
-        .request('NOTIFY', sipfrag('100 Trying', 'active;expires=60'))
-        .expect(200)
-        .request('NOTIFY', sipfrag('200 OK', kEnded))
-        .expect(200)
-        .receive('BYE')
-        .reply(200),
+        .ask('NOTIFY', tells('100 Trying', 'active;expires=60'))
+        .ask('NOTIFY', tells('200 OK'))
+        .take('BYE'),
     );
-    await page.offer('2001');
-    await page.answered('2001');
-    await page.send('2001', 'TRANSFER {"to":"2002"}');
+    await call.send(kBlind);
     await page.next(/^PROGRESS .*transferring/);
     await page.next(/^PROGRESS .*transferred/);
-    await page.next(/^BYE/);
-    await phone.done();
+    await call.hungUp();
   });
 
-  scenario('attended: the Refer-To names the other call', { features: ['progress', 'transfer'] }, async ({ page, far }) => {
-    const phone = await far(
-      callee()
-        .receive('INVITE')
-        .reply(200, { sdp: kAnswer })
-        .receive('ACK')
-        .receive('REFER', { 'Refer-To': '2002.*Replaces=other%40call%3Bto-tag%3Dt2%3Bfrom-tag%3Df2' })
+  scenario('attended: the Refer-To names the other call', kTransfers, async ({ inCall }) => {
+    const call = await inCall(
+      answering()
+        .receive('REFER', { 'Refer-To': `${kTarget}.*Replaces=other%40call%3Bto-tag%3Dt2%3Bfrom-tag%3Df2` })
         .reply(202)
-        .request('NOTIFY', sipfrag('200 OK', kEnded))
-        .expect(200)
-        .receive('BYE')
-        .reply(200),
+        .ask('NOTIFY', tells('200 OK'))
+        .take('BYE'),
     );
-    await page.offer('2001');
-    await page.answered('2001');
-    await page.send('2001', 'TRANSFER {"to":"2002","replaces":"other@call;to-tag=t2;from-tag=f2"}');
-    await page.next(/^BYE/);
-    await phone.done();
+    await call.send(`TRANSFER {"to":"${kTarget}","replaces":"other@call;to-tag=t2;from-tag=f2"}`);
+    await call.hungUp();
   });
 
-  scenario('a transfer that fails: the page hears why, and the call goes on', { features: ['progress', 'transfer'] }, async ({ page, far }) => {
-    const phone = await far(
-      callee()
-        .receive('INVITE')
-        .reply(200, { sdp: kAnswer })
-        .receive('ACK')
-        .receive('REFER')
-        .reply(202)
-        .request('NOTIFY', sipfrag('486 Busy Here', kEnded))
-        .expect(200)
-        .receive('BYE')
-        .reply(200),
+  scenario('a page that was called transfers its caller', { dn: '1001', ...kTransfers }, async ({ answers, page }) => {
+    const call = await answers(
+      ringing('1001').answered().receive('REFER', { 'Refer-To': kTarget, 'Referred-By': '1001' }).reply(202).ask('NOTIFY', tells('200 OK')).take('BYE'),
     );
-    await page.offer('2001');
-    await page.answered('2001');
-    await page.send('2001', 'TRANSFER {"to":"2002"}');
+    await page.next(/^SDP .*"OK"/s);
+    await call.send(kBlind);
+    await page.next(/^PROGRESS .*transferred/);
+    await call.hungUp();
+  });
+
+  scenario('a transfer that fails: the page hears why, and the call goes on', kTransfers, async ({ inCall, page }) => {
+    const call = await inCall(answering().receive('REFER').reply(202).ask('NOTIFY', tells('486 Busy Here')).take('BYE'));
+    await call.send(kBlind);
     expect((await page.next(/^PROGRESS .*transfer-failed/)).body).toContain('"sipStatus":486');
-    await page.send('2001', 'BYE');
-    await phone.done();
+    await call.hangUp();
+  });
+
+  scenario('a REFER that is refused: the page hears why, and the call goes on', kTransfers, async ({ inCall, page }) => {
+    const call = await inCall(answering().receive('REFER').reply(403).take('BYE'));
+    await call.send(kBlind);
+    expect((await page.next(/^PROGRESS .*transfer-failed/)).body).toContain('"sipStatus":403');
+    await call.hangUp();
   });
 });
 
 describe('Replaces', () => {
-  scenario('an INVITE that replaces the page\'s call is answered at once; the old call ends, the page notices nothing', {}, async ({ page, bench }) => {
-    const { first, second } = replacing();
-    const far = await bench.fars({ '2001': first });
-    await page.offer('2001');
-    await page.answered('2001');
-    const identity = await bench.dialog('2001');
-    const mover = await bench.elsewhere(second(identity));
-    await mover.done();
-    await far['2001']?.done();
-    expect(page.unread.filter(({ body }) => /^(SDP|BYE)/.test(body))).toEqual([]);
+  /** A far end that takes the place of the one in that call. */
+  const taking = (call: string): Script => caller('page').invite({ sdp: phoneSdp({ port: 6_400 }), headers: [`Replaces: ${call}`] });
+  const kIdle = callee().receive('INVITE').refuse(486);
+
+  scenario('an INVITE that replaces the page\'s call is answered at once; the old call ends, the page notices nothing', {}, async (cast) => {
+    const { inCallBeside, bench, unread } = cast;
+    const { call } = await inCallBeside(answering().take('BYE'), kIdle);
+    const mover = await bench.elsewhere(taking(await bench.dialog(call.peer)).answered({ body: 'm=audio' }).take('BYE'));
+    await call.phone.done();
+    expect(unread(/^(SDP|BYE)/)).toEqual([]);
+    await call.hangUp(mover);
   });
 
-  const replacing = (): { first: ReturnType<typeof callee>; second: (replaces: string) => ReturnType<typeof caller> } => ({
-    first: callee().receive('INVITE').reply(200, { sdp: kAnswer }).receive('ACK').receive('BYE').reply(200),
-    second: (replaces) => caller('page').invite({ sdp: phoneSdp({ port: 6_400 }), headers: [`Replaces: ${replaces}`] }).expect(200).ack(),
+  scenario('one for a call that is ending: 603', {}, async ({ inCallBeside, bench }) => {
+    const { call } = await inCallBeside(answering().receive('BYE'), kIdle);
+    const dialog = await bench.dialog(call.peer);
+    await call.hangUp();
+    const late = await bench.elsewhere(taking(dialog).expect(603));
+    await late.done();
+  });
+
+  scenario('one that would have an early call only, and it is answered: 486', {}, async ({ inCallBeside, bench, unread }) => {
+    const { call } = await inCallBeside(answering().take('BYE'), kIdle);
+    const late = await bench.elsewhere(taking(`${await bench.dialog(call.peer)};early-only`).expect(486));
+    await late.done();
+    expect(unread(/^(SDP|BYE)/)).toEqual([]);
+    await call.hangUp();
   });
 
   scenario('one that names no call of ours: 481', { dn: '1001' }, async ({ far }) => {
@@ -209,28 +198,42 @@ describe('Replaces', () => {
 });
 
 describe('3xx', () => {
-  scenario('an INVITE that is redirected goes to the new target', {}, async ({ page, far }) => {
-    const phone = await far(
-      callee()
-        .receive('INVITE')
-        .reply(302, { headers: ['Contact: <sip:2005@127.0.0.1>'] })
-        .receive('ACK')
-        .receive('INVITE', { line: '^INVITE sip:2005@' })
-        .reply(200, { sdp: kAnswer })
-        .receive('ACK')
-        .receive('BYE')
-        .reply(200),
+  const to = (...contacts: string[]): Request => ({ headers: [`Contact: ${contacts.join(', ')}`] });
+
+  scenario('an INVITE that is redirected goes to the new target', {}, async ({ inCall }) => {
+    const call = await inCall(
+      callee().receive('INVITE').refuse(302, to('<sip:2005@127.0.0.1>')).receive('INVITE', { line: '^INVITE sip:2005@' }).answer().take('BYE'),
     );
-    await page.offer('2001');
-    await page.answered('2001');
-    await page.send('2001', 'BYE');
-    await phone.done();
+    await call.hangUp();
   });
 
-  scenario('a redirection without a target ends the call with its status', {}, async ({ page, far }) => {
-    const phone = await far(callee().receive('INVITE').reply(302, { headers: ['Contact: <mailto:nobody@example.com>'] }).receive('ACK'));
-    await page.offer('2001');
-    expect((await page.error()).sipStatus).toBe(302);
-    await phone.done();
+  scenario('of several targets the best is tried first, and the next one if that is busy', {}, async ({ inCall }) => {
+    const call = await inCall(
+      callee()
+        .receive('INVITE')
+        .refuse(300, to('<sip:2005@127.0.0.1>;q=0.3', '<sip:2006@127.0.0.1>;q=0.9'))
+        .receive('INVITE', { line: '^INVITE sip:2006@' })
+        .refuse(486)
+        .receive('INVITE', { line: '^INVITE sip:2005@' })
+        .answer()
+        .take('BYE'),
+    );
+    await call.hangUp();
+  });
+
+  scenario('a redirection without a target ends the call with its status', {}, async ({ dial }) => {
+    const call = await dial(callee().receive('INVITE').refuse(302, to('<mailto:nobody@example.com>')));
+    expect((await call.failed()).sipStatus).toBe(302);
+  });
+
+  scenario('a redirection that may not be followed ends the call', { configuration: { sip: { 'follow-redirects': false } } }, async ({ dial }) => {
+    const call = await dial(callee().receive('INVITE').refuse(302, to('<sip:2005@127.0.0.1>')));
+    expect((await call.failed()).sipStatus).toBe(302);
+  });
+
+  scenario('a redirection inside a call is the failure of that request: the call goes on', {}, async ({ inCall }) => {
+    const call = await inCall(answering().receive('INVITE').refuse(302, to('<sip:2005@127.0.0.1>')).take('BYE'));
+    expect((await call.renew(held(kPageOffer))).sdp).toContain('a=inactive');
+    await call.hangUp();
   });
 });

@@ -13,6 +13,7 @@ export interface Roap {
   seq?: number;
   offererSessionId?: number | string | null;
   answererSessionId?: number | string | null;
+  tiebreaker?: number;
   errorType?: string;
   sipStatus?: number;
   reason?: string;
@@ -90,9 +91,13 @@ export class WirePage {
     return this.send(peer, `RSMP ${JSON.stringify({ messageType: 'ANSWER', sdp, Candidates: [], ...ids, ...more })}`);
   }
 
+  async nextAnswer(): Promise<Roap> {
+    return roapOf(await this.next(/^SDP .*"ANSWER"/s));
+  }
+
   /** Waits for the ANSWER and confirms it. */
   async answered(to: string): Promise<Roap> {
-    const answer = roapOf(await this.next(/^SDP .*"ANSWER"/s));
+    const answer = await this.nextAnswer();
     await this.send(to, `RSMP ${JSON.stringify({ ...answer, messageType: 'OK', sdp: undefined, Candidates: undefined })}`);
     return answer;
   }
