@@ -33,6 +33,8 @@ namespace {
 
 constexpr auto kShutdownMax = std::chrono::seconds(4);
 constexpr auto kMemoryCheck = std::chrono::seconds(20);
+constexpr auto kBehindNoAnswer =
+    std::chrono::minutes(2);           // the core ends an unanswered call, with CANCEL; then SIP forgets
 constexpr int kTrims = 3;              // after the last request: SIP transactions end half a minute later
 constexpr unsigned kWorkersMax = 255;  // an SSID has two hexadecimal digits for them
 
@@ -208,6 +210,7 @@ std::expected<void, std::string> Gateway::Impl::startSip() {
     config.tlsPort = sip.tlsPort;
     config.certificateName = sip.domain;
   }
+  config.inviteMax = std::max<std::chrono::milliseconds>(config.inviteMax, sip.noAnswer + kBehindNoAnswer);
   config.acceptAll = false;
   config.acceptFrom = sip.acceptFrom;
   if (sip.embedded()) config.alsoFrom = {IpAddress::v4(0x7f000001), server.address, sip.address};

@@ -313,6 +313,38 @@ TEST_F(Conversion, CarriesExtraHeadersInOrderWithinTheirBound) {
   EXPECT_EQ(roundTrip(*invite).extraHeaders, invite->extraHeaders);
 }
 
+std::string inviteWithBody(std::string_view method, std::string_view headers) {
+  return std::string(method) +
+         " sip:b@127.0.0.1 SIP/2.0\n"
+         "v: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKx\nf: <sip:a@x>;tag=f1\nt: <sip:b@x>\ni: c1\nCSeq: 7 " +
+         std::string(method) + "\nm: <sip:a@10.0.0.1>\n" + std::string(headers) + "l: 5\n\nbody!";
+}
+
+TEST_F(Conversion, ABodyInACodingOfItsOwnIsRefusedAndDoesNotStopABye) {
+  const auto statusOf = [](std::string_view method, std::string_view headers) {
+    const auto message = parse(inviteWithBody(method, headers));
+    const auto request = requestFromSofia(sip_object(message.get()));
+    return request ? 0 : request.error();
+  };
+  EXPECT_EQ(statusOf("INVITE", "c: application/sdp\ne: gzip\n"), 415);
+  EXPECT_EQ(statusOf("INVITE", "c: application/sdp\nContent-Encoding: identity\n"), 0);
+  const auto bye = parse(inviteWithBody("BYE", "c: text/plain\nContent-Encoding: gzip\n"));
+  const auto request = requestFromSofia(sip_object(bye.get()));
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->body, "");
+}
+
+TEST_F(Conversion, ABodyThatItsSenderCanDoWithoutIsNotHandedUpInPlaceOfASessionDescription) {
+  const auto bodyOf = [](std::string_view headers) {
+    const auto message = parse(inviteWithBody("INVITE", headers));
+    const auto request = requestFromSofia(sip_object(message.get()));
+    return request ? request->contentType + ": " + request->body : "none";
+  };
+  EXPECT_EQ(bodyOf("c: application/isup\nContent-Disposition: signal;handling=optional\n"), ": ");
+  EXPECT_EQ(bodyOf("c: application/isup\nContent-Disposition: signal;handling=required\n"), "application/isup: body!");
+  EXPECT_EQ(bodyOf("c: application/sdp\nContent-Disposition: session;handling=optional\n"), "application/sdp: body!");
+}
+
 TEST_F(Conversion, TakesTheSessionDescriptionOutOfABodyOfSeveralParts) {
   const auto invite = requestOf("INVITE", "Content-Type: multipart/mixed;boundary=\"b 1\"\n",
                                 "preamble\n--b 1\nContent-Type: application/isup;version=x\n\nabc\n--b 1\n"

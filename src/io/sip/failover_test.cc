@@ -67,6 +67,36 @@ TEST_F(Failover, WithoutServiceRecordsTheNameItselfIsTheServer) {
   EXPECT_EQ(phone.final(id).status, 200);
 }
 
+// A far end's Contact may name the server with any port.
+TEST_F(Failover, AnyNumberOfPortsAtTheServersNameLeavesNoneUnreachable) {
+  Phone server(thread, "s", {});
+  dns.setServices("_sip._udp.pbx.test", {at(server.sip().boundAddress(), 10)});
+  dns.setAddress("pbx.test", *IpAddress::parse("127.0.0.1"));
+  auto config = named();
+  config.acceptAll = false;
+  Phone phone(thread, "p", {}, "udp", config);
+  const auto first = sendTo(phone, "sip:pbx.test");
+  answer(server, 200);
+  phone.final(first);
+  for (int port = 1; port <= 100; ++port) {
+    ASSERT_TRUE(phone.sip().send(
+        0, SendAck{phone.request(Method::Ack, "b"), *Uri::parse("sip:pbx.test:" + std::to_string(port))}));
+    if (port % 20 == 0) {
+      const auto id = sendTo(phone, "sip:pbx.test");
+      answer(server, 200);
+      EXPECT_EQ(phone.final(id).status, 200);
+    }
+  }
+  const auto again = sendTo(phone, "sip:pbx.test:" + std::to_string(server.sip().boundAddress().port));
+  answer(server, 200);
+  EXPECT_EQ(phone.final(again).status, 200);
+  EXPECT_EQ(phone.sip().stats().failed, 0U);
+  // What the server's own name has led to is still known: it may call.
+  ASSERT_TRUE(
+      server.sip().send(0, SendRequest{ClientTransactionId{1}, server.request(Method::Options, "p"), phone.contact()}));
+  phone.respond(phone.received(Method::Options), 200);
+}
+
 TEST_F(Failover, ASilentServerIsLeftForTheNextOneAndThenAvoided) {
   const auto silent = test::datagramSocket();  // takes everything, says nothing
   Phone server(thread, "s", {});

@@ -206,7 +206,22 @@ void readSessionTimer(const sip_t* sip, Message& message) {
   if (sip->sip_min_se) message.minSe = clamped(sip->sip_min_se->min_delta);
 }
 
+// RFC 3261 §20.12: a body in a coding that nobody undoes here.
+bool isEncoded(const sip_t* sip) {
+  const auto codings = itemsFrom(sip->sip_content_encoding);
+  return sip->sip_payload && std::ranges::any_of(codings, [](const auto& c) { return !namesEqual(c, "identity"); });
+}
+
+// RFC 3261 §20.11: a body that is not SDP and that its sender can do without.
+bool isDispensable(const sip_t* sip, const Message& message) {
+  const bool negotiates =
+      message.method == Method::Invite || message.method == Method::Update || message.method == Method::Prack;
+  return negotiates && sip->sip_content_disposition && sip->sip_content_disposition->cd_optional &&
+         sip->sip_content_type && !namesEqual(text(sip->sip_content_type->c_type), "application/sdp");
+}
+
 void readBody(const sip_t* sip, Message& message) {
+  if (isEncoded(sip)) return;
   if (sip->sip_content_type) {
     message.contentType = encoded(reinterpret_cast<const sip_header_t*>(sip->sip_content_type));
   }
@@ -215,6 +230,8 @@ void readBody(const sip_t* sip, Message& message) {
   if (const auto sdp = findSdpPart(message.contentType, body)) {
     message.body = sdp->body;
     message.contentType = std::string(sdp->contentType);
+  } else if (isDispensable(sip, message)) {
+    message.contentType.clear();
   } else {
     message.body = body;
   }
@@ -334,6 +351,9 @@ std::expected<Request, int> requestFromSofia(const sip_t* message) {
   if (!readCommon(message, reinterpret_cast<const sip_header_t*>(message->sip_request), request)) {
     return std::unexpected(400);
   }
+  // RFC 3261 §8.2.3; but a call ends whatever is in its BYE.
+  const bool bodyMatters = request.method != Method::Bye && request.method != Method::Options;
+  if (bodyMatters && isEncoded(message)) return std::unexpected(415);
   auto routes = routesFrom(message->sip_route);
   if (!routes) return std::unexpected(400);
   request.uri = std::move(*uri);

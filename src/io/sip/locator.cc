@@ -23,6 +23,14 @@ std::string transportOf(const Uri& uri) {
 
 std::uint16_t defaultPort(std::string_view transport) { return transport == "tls" ? 5061 : 5060; }
 
+std::string keyOf(const Uri& uri) {
+  std::string host = uri.host;
+  for (char& c : host) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
+  }
+  return host + ":" + std::to_string(uri.port) + ";" + transportOf(uri);
+}
+
 std::string serviceName(const std::string& transport, const std::string& host) {
   if (transport == "tls") return "_sips._tcp." + host;  // RFC 3263 §4.1
   return "_sip._" + transport + "." + host;
@@ -35,6 +43,7 @@ struct Locator::Entry {
   std::string problem;
   TimePoint expires;
   bool asking = false;
+  bool kept = false;
   std::vector<Found> waiting;
 };
 
@@ -113,13 +122,31 @@ void Locator::locate(const Uri& destination, Found found) {
     const SocketAddress address{*ip, destination.port ? destination.port : defaultPort(chosen)};
     return found({Hop{.address = address, .transport = chosen, .name = chosen == "tls" ? nameAt(address) : ""}}, {});
   }
-  const std::string key = destination.host + ":" + std::to_string(destination.port) + ";" + transport;
+  const std::string key = keyOf(destination);
   const TimePoint now = loop::monotonicNow();
-  if (!entries_.contains(key) && entries_.size() >= kEntriesMax) return found({}, "too many names");
+  if (!entries_.contains(key) && !makeRoom()) return found({}, "too many names are being looked up");
   Entry& entry = entries_[key];
   if (!entry.asking && now < entry.expires) return found(avoided_.sorted(now, entry.hops), entry.problem);
   entry.waiting.push_back(std::move(found));
   if (!entry.asking) ask(key, destination);
+}
+
+void Locator::keep(const Uri& destination) {
+  locate(destination, [](const auto&, const auto&) {});
+  if (const auto found = entries_.find(keyOf(destination)); found != entries_.end()) found->second.kept = true;
+}
+
+// A far end may put any port and transport to a configured name: what runs out first gives way.
+bool Locator::makeRoom() {
+  if (entries_.size() < kEntriesMax) return true;
+  auto oldest = entries_.end();
+  for (auto it = entries_.begin(); it != entries_.end(); ++it) {
+    if (it->second.asking || it->second.kept) continue;
+    if (oldest == entries_.end() || it->second.expires < oldest->second.expires) oldest = it;
+  }
+  if (oldest == entries_.end()) return false;
+  entries_.erase(oldest);
+  return true;
 }
 
 // A Record-Route names our server by its address, too.

@@ -51,6 +51,8 @@ class Locator {
   bool mayLocate(const Uri& destination) const;
   // Calls back once, within this call if nothing must be asked.
   void locate(const Uri& destination, Found found);
+  // Looks it up now, and never forgets what was found: that of all others gives way to newer ones.
+  void keep(const Uri& destination);
 
   // Told of numeric destinations, too, which have no other place to go: those are not remembered.
   void failed(const Hop& hop, Duration avoidFor);  // 0: for as long as Config says
@@ -68,6 +70,7 @@ class Locator {
 
   // The name whose certificate a TLS server at this address has; empty if none is known.
   std::string nameAt(const SocketAddress& address) const;
+  bool makeRoom();
   void ask(const std::string& key, const Uri& destination);
   void askServices(const std::shared_ptr<Lookup>& lookup);
   void askAddresses(const std::shared_ptr<Lookup>& lookup);
@@ -78,7 +81,7 @@ class Locator {
   Config config_;
   loop::SystemRandom random_;
   AvoidList avoided_;
-  std::map<std::string, Entry> entries_;  // by host, port and transport; no more than Config::names makes possible
+  std::map<std::string, Entry> entries_;  // by host, port and transport
   std::unique_ptr<Watcher> watcher_;
   std::unique_ptr<dns::Resolver> resolver_;
   TimerQueue::Id timeout_ = TimerQueue::Id::None;

@@ -44,7 +44,9 @@ void ServerSide::refuse(MessagePointer message, int status) {
   const sip_t* sip = sip_object(message.get());
   if (sip->sip_request->rq_method == sip_method_ack) return;
   const char* phrase = sip_status_phrase(status);
-  nta_msg_treply(agent_, message.release(), status, phrase, TAG_END());
+  // RFC 3261 §8.2.3: what is wrong with a body that gets here is its coding.
+  nta_msg_treply(agent_, message.release(), status, phrase,
+                 TAG_IF(status == 415, SIPTAG_ACCEPT_ENCODING_STR("identity")), TAG_END());
 }
 
 void ServerSide::handleRequest(msg_t* received, const sip_t* sip) {

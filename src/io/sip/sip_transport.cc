@@ -134,7 +134,7 @@ std::expected<void, std::string> SipTransport::Impl::open() {
       Connections::Config{.listening = listening, .max = config.connectionsMax, .interval = config.connectionsLook});
   locator = std::make_unique<Locator>(thread.root(), *timers, locatorConfig());
   makeSides();
-  if (config.server) locator->locate(*config.server, [](const auto&, const auto&) {});
+  if (config.server) locator->keep(*config.server);
   su_wait_t wait[1] = {};
   if (su_wait_create(wait, mailbox.fd(), SU_WAIT_IN) == 0) {
     wakeUpIndex = su_root_register(thread.root(), wait, &Impl::woken, this, 0);
