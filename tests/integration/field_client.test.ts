@@ -12,8 +12,7 @@ import { World } from './support/world';
 
 const kPage = 600;
 const kPhone = 1_000;
-const kPollingTimeout = 2; // s
-const kSessionTimeout = 4; // s; longer than one poll
+const kSessionTimeout = 12; // s; longer than the client's 10 s of one poll
 
 describe.each([kFieldOld, kFieldNew])('$name', (contender) => {
   let world: World;
@@ -179,12 +178,11 @@ describe.each([kFieldOld, kFieldNew])('$name', (contender) => {
 describe('a client that vanishes', () => {
   it('without a sign-out and without a BYE: its call ends, and its DN is free', async () => {
     const world = await World.start({ tones: [kPage], contenders: [kFieldNew], configuration: { http: { 'session-timeout': kSessionTimeout } } });
-    const configuration = { polling_timeout: kPollingTimeout * 1_000 };
-    const [page, phone] = await Promise.all([world.party({ dn: '1001', configuration }), world.phone('2001', kPhone)]);
+    const [page, phone] = await Promise.all([world.party({ dn: '1001' }), world.phone('2001', kPhone)]);
     await phone.dial('1001');
     await page.waitFor('onIncomingCall');
     await page.evaluate('client.vanish()');
-    await phone.waitFor('CALL_CLOSED');
+    await phone.waitFor('CALL_CLOSED', (kSessionTimeout + 10) * 1_000);
     await phone.dial('1001');
     expect((await phone.waitFor('CALL_CLOSED')).param).toMatch(/^(404|480)/);
     await world.stop();
