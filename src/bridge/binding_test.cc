@@ -40,6 +40,29 @@ struct BindingTest : testing::Test, BridgeWorld {
       return true;
     };
   }
+  // A sign-in whose REGISTER waits.
+  Page& signInThatWaits(const std::string& dn = "1001", std::optional<std::string> password = {}) {
+    hold();
+    Page& made = page(dn);
+    made.signIn(std::move(password));
+    run(100ms);
+    return made;
+  }
+  void signOut(Page& page) {
+    page.polls = false;
+    page.signOut();
+    run(100ms);
+  }
+  void passAll() {
+    intercept = nullptr;
+    for (const auto& each : std::vector(held)) sendSip(kBridge, sip::Outgoing(each));
+    run(40s);
+  }
+  void expectSignedIn(Page& page) {
+    ASSERT_TRUE(page.signInReply);
+    EXPECT_EQ(page.signInReply->status, 200);
+    page.poll();
+  }
   void expectCallable(Page& page) {
     Phone& caller = phone("20" + std::to_string(++callers_));
     caller.call(page.user);
@@ -65,31 +88,19 @@ struct BindingTest : testing::Test, BridgeWorld {
 
 TEST_F(BindingTest, ASignOutWhileAnotherSignInWaitsDoesNotTakeItsBindingAway) {
   Page& first = signedIn("1001");
-  hold();
-  Page& second = page("1001");
-  second.signIn();
-  run(100ms);
-  first.polls = false;
-  first.signOut();
-  run(100ms);
+  Page& second = signInThatWaits();
+  signOut(first);
   ASSERT_EQ(held.size(), 1u) << "an un-REGISTER now could overtake the REGISTER or come after it";
   pass(0);
-  ASSERT_TRUE(second.signInReply);
-  EXPECT_EQ(second.signInReply->status, 200);
-  second.poll();
+  expectSignedIn(second);
   run(1s);
   expectCallable(second);
 }
 
 TEST_F(BindingTest, ASignOutWhileAnotherSignInWaitsIsMadeGoodWhenThatFails) {
   Page& first = signedIn("1001");
-  hold();
-  Page& second = page("1001");
-  second.signIn("wrong");
-  run(100ms);
-  first.polls = false;
-  first.signOut();
-  run(100ms);
+  Page& second = signInThatWaits("1001", "wrong");
+  signOut(first);
   intercept = nullptr;
   respond(held.at(0), 403, "No");
   run(1s);
@@ -100,10 +111,7 @@ TEST_F(BindingTest, ASignOutWhileAnotherSignInWaitsIsMadeGoodWhenThatFails) {
 
 TEST_F(BindingTest, ASignInThatIsGivenUpLeavesTheBindingOfTheOneThatIsSignedIn) {
   Page& first = signedIn("1001");
-  hold();
-  Page& second = page("1001");
-  second.signIn();
-  run(100ms);
+  Page& second = signInThatWaits();
   second.abortSignIn();
   run(100ms);
   EXPECT_EQ(held.size(), 1u);
@@ -126,9 +134,7 @@ TEST_F(BindingTest, OfTwoSignInsThatWaitOneIsGivenUpAndTheOtherCanBeCalled) {
     pass(1 - givenUp);
     pass(givenUp);
     Page& kept = *both[1 - givenUp];
-    ASSERT_TRUE(kept.signInReply);
-    EXPECT_EQ(kept.signInReply->status, 200);
-    kept.poll();
+    expectSignedIn(kept);
     run(10s);
     expectCallable(kept);
   }
@@ -136,35 +142,24 @@ TEST_F(BindingTest, OfTwoSignInsThatWaitOneIsGivenUpAndTheOtherCanBeCalled) {
 
 TEST_F(BindingTest, WhenAllAreGivenUpNothingIsLeftAtTheRegistrar) {
   Page& first = signedIn("1001");
-  hold();
-  Page& second = page("1001");
-  Page& third = page("1001");
-  second.signIn();
-  third.signIn();
-  run(100ms);
+  Page& second = signInThatWaits();
+  Page& third = signInThatWaits();
   first.polls = false;
   first.signOut();
   third.abortSignIn();
   second.abortSignIn();
   run(100ms);
-  intercept = nullptr;
-  for (const auto& each : std::vector(held)) sendSip(kBridge, sip::Outgoing(each));
-  run(40s);
+  passAll();
   expectUnbound("1001");
   EXPECT_TRUE(bridge().idle());
 }
 
 TEST_F(BindingTest, ShutdownWhileASecondSignInWaitsLeavesNothing) {
   signedIn("1001");
-  hold();
-  Page& second = page("1001");
-  second.signIn();
-  run(100ms);
+  signInThatWaits();
   bridge().shutdown(now());
   run(100ms);
-  intercept = nullptr;
-  for (const auto& each : std::vector(held)) sendSip(kBridge, sip::Outgoing(each));
-  run(40s);
+  passAll();
   EXPECT_TRUE(bridge().idle());
   EXPECT_EQ(lastSent(sip::Method::Register).expires, 0u);
 }
@@ -190,9 +185,7 @@ TEST_F(BindingTest, WherePasswordsAreCheckedADnThatTheServerHasChallengedIsIn) {
   Page& made = page("1001");
   made.signIn("secret");
   run(100ms);
-  ASSERT_TRUE(made.signInReply);
-  EXPECT_EQ(made.signInReply->status, 200);
-  made.poll();
+  expectSignedIn(made);
   expectCallable(made);
 }
 
@@ -200,10 +193,7 @@ TEST_F(BindingTest, APasswordThatNobodyChecksTakesNoDnOver) {
   config.passwordsChecked = true;
   challengeRegisters();
   Page& first = page("1001");
-  first.signIn("secret");
-  run(100ms);
-  ASSERT_FALSE(first.ssid.empty());
-  first.poll();
+  signIn(first, "secret");
   intercept = nullptr;  // the server has begun to trust us
   Page& second = page("1001");
   second.signIn("anything");

@@ -3,11 +3,13 @@
 #pragma once
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bridge/bridge.h"
@@ -75,21 +77,22 @@ struct BridgeWorld : DatagramSink, PageDoor, PhoneDoor {
   }
   Page& signedIn(std::string user) {
     Page& made = page(std::move(user));
-    made.signIn();
-    run(100ms);
-    EXPECT_FALSE(made.ssid.empty()) << made.user;
-    made.poll();
+    signIn(made);
     return made;
   }
   // A page with our own client.
   Page& ourPage(std::string user) {
     Page& made = page(std::move(user));
     made.provisional = made.counts = true;
-    made.signIn();
-    run(100ms);
-    made.poll();
+    signIn(made);
     run(10ms);
     return made;
+  }
+  void signIn(Page& made, std::optional<std::string> password = {}) {
+    made.signIn(std::move(password));
+    run(100ms);
+    EXPECT_FALSE(made.ssid.empty()) << made.user;
+    made.poll();
   }
   Phone& phone(std::string user) {
     bridge();
@@ -120,6 +123,17 @@ struct BridgeWorld : DatagramSink, PageDoor, PhoneDoor {
     expectConnected(page);
     ASSERT_TRUE(phone.established());
   }
+  // One page has called the other, through the SIP server; media flows.
+  void establish(Page& caller, Page& callee) {
+    caller.call(callee.user);
+    run(500ms);
+    callee.answerOffer();
+    callee.peerName = caller.user;
+    run(500ms);
+    caller.takeAnswer();
+    expectConnected(caller);
+    expectConnected(callee);
+  }
   void expectConnected(Page& page) {
     EXPECT_TRUE(runUntil(10s, [&] { return page.connected(); })) << page.user << ": media is not connected";
   }
@@ -139,6 +153,23 @@ struct BridgeWorld : DatagramSink, PageDoor, PhoneDoor {
     run(50ms);
     EXPECT_EQ(page.received.size(), atPage);
     EXPECT_EQ(phone.received.size(), atPhone);
+  }
+  // Speech in frames of 20 ms, each handed to `speak`; `next` is left at the packet after it.
+  template <typename Speak>
+  void speech(int packets, RtpSample& next, Speak speak) {
+    for (int i = 0; i < packets; ++i) {
+      speak(std::as_const(next));
+      ++next.sequenceNumber;
+      next.timestamp += 160;
+      run(20ms);
+    }
+  }
+  // How many of three such packets arrive in `received`.
+  template <typename Speak>
+  std::size_t heard(const std::vector<RtpSample>& received, RtpSample& next, Speak speak) {
+    const auto before = received.size();
+    speech(3, next, speak);
+    return received.size() - before;
   }
   // No call, no port and no SIP transaction is left after a while.
   void expectNothingLeft() {

@@ -16,6 +16,19 @@ struct CallDataTest : testing::Test, BridgeWorld {
     }
     return "none";
   }
+  // Of the data that has come to the phone in INFO.
+  static std::vector<std::string> infosOf(const Phone& phone) {
+    std::vector<std::string> bodies;
+    for (const auto& info : phone.infos) bodies.push_back(info.body);
+    return bodies;
+  }
+  static void expectError(Page& page, int status, std::string_view reason) {
+    ASSERT_EQ(page.list(), "ERROR");
+    const auto error = page.take(roap::MessageType::Error);
+    EXPECT_EQ(error.errorType, roap::ErrorType::Failed);
+    EXPECT_EQ(error.sipStatus, status);
+    EXPECT_EQ(error.reason, reason);
+  }
 };
 
 const Items kHard{{"name", "J\xc3\xbcrgen & Co = 1+1"},
@@ -108,8 +121,7 @@ TEST_F(CallDataTest, ItIsNotRepeatedInLaterOffers) {
   Phone& caller = phone("2001");
   caller.headers = {{"X-Attached-Data", "a=1"}};
   establish(caller, callee);
-  caller.direction = Direction::SendOnly;
-  caller.reInvite();
+  caller.reInvite(Direction::SendOnly);
   run(500ms);
   EXPECT_EQ(callee.answerOffer().attachedData, Items{});
 }
@@ -140,9 +152,7 @@ TEST_F(CallDataTest, DataOfThePageWaitsForTheAnswerInOrder) {
   EXPECT_EQ(callee.infos.size(), 0u);
   callee.answer();
   run(500ms);
-  ASSERT_EQ(callee.infos.size(), 2u);
-  EXPECT_EQ(callee.infos[0].body, "first=1");
-  EXPECT_EQ(callee.infos[1].body, "second=2");
+  EXPECT_EQ(infosOf(callee), (std::vector<std::string>{"first=1", "second=2"}));
 }
 
 TEST_F(CallDataTest, DataOfACalledPageWaitsForItsOwnAnswer) {
@@ -155,8 +165,7 @@ TEST_F(CallDataTest, DataOfACalledPageWaitsForItsOwnAnswer) {
   EXPECT_EQ(caller.infos.size(), 0u);
   callee.answerOffer();
   run(500ms);
-  ASSERT_EQ(caller.infos.size(), 1u);
-  EXPECT_EQ(caller.infos[0].body, "early=1");
+  EXPECT_EQ(infosOf(caller), std::vector<std::string>{"early=1"});
 }
 
 TEST_F(CallDataTest, WhatIsTooMuchToWaitIsRefusedAndThePageIsTold) {
@@ -166,10 +175,7 @@ TEST_F(CallDataTest, WhatIsTooMuchToWaitIsRefusedAndThePageIsTold) {
   run(500ms);
   for (int i = 0; i < 17; ++i) caller.post("INFO-PEER n=" + std::to_string(i));
   run(500ms);
-  ASSERT_EQ(caller.list(), "ERROR");
-  const auto error = caller.take(roap::MessageType::Error);
-  EXPECT_EQ(error.sipStatus, 503);
-  EXPECT_EQ(error.reason, "The data was not sent: too much of it waits for the answer");
+  expectError(caller, 503, "The data was not sent: too much of it waits for the answer");
   callee.answer();
   run(500ms);
   EXPECT_EQ(callee.infos.size(), 16u);
@@ -186,11 +192,7 @@ TEST_F(CallDataTest, DataThatTheOtherSideRefusesIsReportedAndTheCallGoesOn) {
   };
   caller.post("INFO-PEER a=1");
   run(500ms);
-  ASSERT_EQ(caller.list(), "ERROR");
-  const auto error = caller.take(roap::MessageType::Error);
-  EXPECT_EQ(error.errorType, roap::ErrorType::Failed);
-  EXPECT_EQ(error.sipStatus, 415);
-  EXPECT_EQ(error.reason, "The other side did not take the data");
+  expectError(caller, 415, "The other side did not take the data");
   expectMediaFlows(caller, callee);
 }
 

@@ -1,18 +1,12 @@
 // The far end gives up a codec in a call: the one that the page may be sending at that moment.
 #include <gtest/gtest.h>
 
-#include "bridge/bridge_fixture.h"
+#include "bridge/one_call_fixture.h"
 
 namespace crosspoint::bridge::test {
 namespace {
 
-struct CodecLossTest : testing::Test, BridgeWorld {
-  void begin() {
-    page_ = &signedIn("1001");
-    phone_ = &phone("2001");
-    establish(*page_, *phone_);  // PCMU and PCMA were agreed
-    page_->messages.clear();
-  }
+struct CodecLossTest : OneCallTest {  // PCMU and PCMA are agreed
   void phoneSpeaksOnly(const Codec& codec, bool byUpdate = false) {
     phone().codecs = {codec, Phone::digits()};
     if (byUpdate)
@@ -21,33 +15,19 @@ struct CodecLossTest : testing::Test, BridgeWorld {
       phone().reInvite();
     run(50ms);
   }
-  // How many of three packets arrive at the phone.
+  // How many of three packets arrive at the other end.
   std::size_t heardAtPhone(std::uint8_t payloadType) {
-    const auto before = phone().received.size();
-    for (int i = 0; i < 3; ++i) {
-      page().speak({.payloadType = payloadType, .sequenceNumber = ++sequence_, .timestamp = sequence_ * 160u});
-      run(20ms);
-    }
-    return phone().received.size() - before;
+    pageVoice_.payloadType = payloadType;
+    return heard(phone().received, pageVoice_, [this](const RtpSample& packet) { page().speak(packet); });
   }
   std::size_t heardAtPage(std::uint8_t payloadType) {
-    const auto before = page().received.size();
-    for (int i = 0; i < 3; ++i) {
-      phone().speak(
-          {.payloadType = payloadType, .sequenceNumber = ++sequence_, .timestamp = sequence_ * 160u, .ssrc = 0x77});
-      run(20ms);
-    }
-    return page().received.size() - before;
+    phoneVoice_.payloadType = payloadType;
+    return heard(page().received, phoneVoice_, [this](const RtpSample& packet) { phone().speak(packet); });
   }
-  Page& page() { return *page_; }
-  Phone& phone() { return *phone_; }
-  using BridgeWorld::page;
-  using BridgeWorld::phone;
 
  private:
-  Page* page_ = nullptr;
-  Phone* phone_ = nullptr;
-  std::uint16_t sequence_ = 100;
+  RtpSample pageVoice_{.sequenceNumber = 100, .timestamp = 16'000};
+  RtpSample phoneVoice_{.sequenceNumber = 100, .timestamp = 16'000, .ssrc = 0x77};
 };
 
 TEST_F(CodecLossTest, TheFarEndIsAnsweredAtOnceAndThePageIsToldWhatItMaySend) {

@@ -1,25 +1,18 @@
 // Offers that cross, at every offset in time: of a page that behaves as clients in the field do.
 #include <gtest/gtest.h>
 
-#include "bridge/bridge_fixture.h"
+#include <functional>
+#include <utility>
+
+#include "bridge/one_call_fixture.h"
 
 namespace crosspoint::bridge::test {
 namespace {
 
-struct CrossingTest : testing::Test, BridgeWorld {
-  void begin(bool pageCalls) {
-    page_ = &signedIn(pageCalls ? "1001" : "1002");
-    phone_ = &phone(pageCalls ? "2001" : "2002");
-    if (pageCalls)
-      establish(*page_, *phone_);
-    else
-      establish(*phone_, *page_);
-    page_->messages.clear();
-  }
+struct CrossingTest : OneCallTest {
   void pageOffers(Direction direction) {
-    page().direction = direction;
     if (renews) page().renew(*std::exchange(renews, nullptr));
-    page().offer();
+    page().offer(direction);
     waits_ = true;
   }
   // The client at work: it answers, except that an OFFER which meets one of its own is dropped silently.
@@ -54,26 +47,24 @@ struct CrossingTest : testing::Test, BridgeWorld {
     live(12s);  // 491 and its timers, both ways (RFC 3261 §14.1)
     EXPECT_FALSE(waits_) << "an OFFER without an ANSWER";
   }
-  Direction toldToPage() { return page().remote->sections.at(0).direction; }
-  Direction toldToPhone() { return phone().described().sections.at(0).direction; }
-  Page& page() { return *page_; }
-  Phone& phone() { return *phone_; }
-  using BridgeWorld::page;
-  using BridgeWorld::phone;
+  // From 25 ms before the page's offer to 25 ms after it, as long as all is well.
+  void atEveryOffset(const std::function<void(Duration)>& what) {
+    for (auto offset = -25ms; offset <= 25ms && !HasFailure(); ++offset) {
+      SCOPED_TRACE(offset.count());
+      what(offset);
+    }
+  }
 
   const dtls::Context* renews = nullptr;  // the page's next offer comes from a new peer connection
 
  private:
-  Page* page_ = nullptr;
-  Phone* phone_ = nullptr;
   bool waits_ = false;
 };
 
 TEST_F(CrossingTest, BothHoldAndBothResumeAtEveryOffset) {
   for (const bool pageCalls : {true, false}) {
     begin(pageCalls);
-    for (auto offset = -25ms; offset <= 25ms; ++offset) {
-      SCOPED_TRACE(offset.count());
+    atEveryOffset([&](Duration offset) {
       phone().direction = Direction::Inactive;
       cross(offset, Direction::Inactive, [&] { phone().reInvite(); });
       EXPECT_EQ(toldToPage(), Direction::Inactive);
@@ -84,15 +75,13 @@ TEST_F(CrossingTest, BothHoldAndBothResumeAtEveryOffset) {
       EXPECT_EQ(toldToPage(), Direction::SendRecv);
       EXPECT_EQ(toldToPhone(), Direction::SendRecv);
       expectMediaFlows(page(), phone());
-      if (HasFailure()) return;
-    }
+    });
   }
 }
 
 TEST_F(CrossingTest, AnUpdateCrossesThePagesHoldAtEveryOffset) {
   begin(true);
-  for (auto offset = -25ms; offset <= 25ms; ++offset) {
-    SCOPED_TRACE(offset.count());
+  atEveryOffset([&](Duration offset) {
     phone().direction = Direction::SendOnly;
     cross(offset, Direction::Inactive, [&] { phone().update(); });
     EXPECT_EQ(toldToPage(), Direction::Inactive);
@@ -101,20 +90,16 @@ TEST_F(CrossingTest, AnUpdateCrossesThePagesHoldAtEveryOffset) {
     cross(offset, Direction::SendRecv, [&] { phone().update(); });
     EXPECT_EQ(toldToPage(), Direction::SendRecv);
     expectMediaFlows(page(), phone());
-    if (HasFailure()) return;
-  }
+  });
 }
 
 TEST_F(CrossingTest, ARequestForAnOfferCrossesThePagesOwnAtEveryOffset) {
   begin(false);
-  for (auto offset = -25ms; offset <= 25ms; ++offset) {
-    SCOPED_TRACE(offset.count());
-    cross(offset, offset.count() % 2 == 0 ? Direction::Inactive : Direction::SendRecv,
-          [&] { phone().reInvite(false); });
+  atEveryOffset([&](Duration offset) {
+    cross(offset, offset / 1ms % 2 == 0 ? Direction::Inactive : Direction::SendRecv, [&] { phone().reInvite(false); });
     EXPECT_EQ(toldToPage(), page().direction);
     EXPECT_EQ(toldToPhone(), page().direction);
-    if (HasFailure()) return;
-  }
+  });
 }
 
 TEST_F(CrossingTest, ARenewedConnectionCrossesAHoldOfSip) {
@@ -127,8 +112,7 @@ TEST_F(CrossingTest, ARenewedConnectionCrossesAHoldOfSip) {
     cross(offset, Direction::SendRecv, [&] { phone().reInvite(); });
     expectConnected(page());
     EXPECT_EQ(toldToPage(), Direction::SendOnly);
-    phone().direction = Direction::SendRecv;
-    phone().reInvite();
+    phone().reInvite(Direction::SendRecv);
     live(12s);
     expectMediaFlows(page(), phone());
     if (HasFailure()) return;

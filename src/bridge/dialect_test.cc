@@ -147,8 +147,7 @@ TEST_F(DialectTest, AStreamIsAnnouncedWhereWeSendAndNowhereElse) {
   EXPECT_EQ(page.remote->sections.at(0).direction, Direction::RecvOnly);
   EXPECT_EQ(count(first.sdp, "msid"), 0u);
   run(500ms);
-  caller.direction = Direction::SendRecv;
-  caller.reInvite();
+  caller.reInvite(Direction::SendRecv);
   run(500ms);
   expectReadable(page);
   const auto second = page.answerOffer();
@@ -193,16 +192,14 @@ TEST_F(DialectTest, TheAnswerToAHoldIsInactiveInEverySection) {
   Phone& far = phone("2001");
   page.video = far.video = true;
   establish(page, far);
-  page.direction = Direction::Inactive;
-  page.offer();
+  page.offer(Direction::Inactive);
   run(500ms);
   expectReadable(page);
   auto answer = page.takeAnswer();
   EXPECT_EQ(count(answer.sdp, "a=inactive"), 2u);
   // With the video gone, and with a section for another source.
   page.video = false;
-  page.direction = Direction::SendRecv;
-  page.offer();
+  page.offer(Direction::SendRecv);
   run(500ms);
   page.takeAnswer();
   page.direction = Direction::Inactive;
@@ -217,8 +214,7 @@ TEST_F(DialectTest, TheAnswerToAHoldIsInactiveInEverySection) {
   answer = page.takeAnswer();
   EXPECT_EQ(count(answer.sdp, "m="), 3u);
   EXPECT_EQ(count(answer.sdp, "a=inactive"), 3u);
-  page.direction = Direction::SendRecv;
-  page.offer();
+  page.offer(Direction::SendRecv);
   run(500ms);
   page.takeAnswer();
   expectMediaFlows(page, far);
@@ -277,8 +273,7 @@ TEST_F(DialectTest, AMessageToNullIsOneOfTheCallThatThereIs) {
   ASSERT_TRUE(caller.established());
   expectConnected(page);
   page.take(roap::MessageType::Ok);
-  page.direction = Direction::Inactive;
-  page.offer();
+  page.offer(Direction::Inactive);
   run(500ms);
   page.takeAnswer();
   EXPECT_EQ(caller.described().sections.at(0).direction, Direction::Inactive);
@@ -292,9 +287,7 @@ TEST_F(DialectTest, AnOfferThatIsPostedAgainEveryThreeSecondsChangesNothingInThe
   Page& page = signedIn("1001");
   Phone& far = phone("2001");
   far.onInvite = Phone::OnInvite::Answer;
-  page.peerName = "2001";
-  page.connect(true);
-  const std::string body = page.offer();
+  const std::string body = page.call("2001");
   run(500ms);
   page.takeAnswer();
   expectConnected(page);
@@ -337,10 +330,9 @@ TEST_F(DialectTest, AnErrorInAnswerToALaterOfferKeepsTheCall) {
     EXPECT_TRUE(far.established());
     far.direction = far.direction == Direction::SendOnly ? Direction::SendRecv : Direction::SendOnly;
   }
-  far.direction = Direction::SendRecv;
-  far.reInvite();
+  far.reInvite(Direction::SendRecv);
   run(500ms);
-  if (page.count("SDP ") > 0) page.answerOffer();
+  page.answerIfOffered();
   run(100ms);
   expectMediaFlows(page, far);
 }

@@ -1,19 +1,26 @@
 // Offers of the far end that nobody has time to think about: UPDATE (RFC 3311), before the call's answer and after it.
 #include <gtest/gtest.h>
 
-#include "bridge/bridge_fixture.h"
+#include "bridge/one_call_fixture.h"
 
 namespace crosspoint::bridge::test {
 namespace {
 
-struct EarlyOffersTest : testing::Test, BridgeWorld {
+struct EarlyOffersTest : OneCallTest {
   enum class Client : std::uint8_t { Ours, Field, FieldWithEarlyMedia };
 
+  // A call that is up, of a phone that speaks nothing but PCMA.
+  void beginWithPcma() {
+    meet(signedIn("1001"), phone("2001"));
+    phone().codecs = {kPcma};
+    page().codecs = {kPcma};  // a browser answers with what was offered
+    establish(phone(), page());
+    page().messages.clear();
+  }
   // The page's call rings, and the phone has answered its offer in a reliable 183.
   void ring(Client client) {
     config.earlyMedia = client == Client::FieldWithEarlyMedia;
-    page_ = client == Client::Ours ? &ourPage("1001") : &signedIn("1001");
-    phone_ = &phone("2001");
+    meet(client == Client::Ours ? ourPage("1001") : signedIn("1001"), phone("2001"));
     page().call("2001");
     run(200ms);
     phone().progress();
@@ -21,6 +28,12 @@ struct EarlyOffersTest : testing::Test, BridgeWorld {
     if (client == Client::Ours) page().takeProvisionalAnswer(), page().takeProvisionalAnswer();
     if (client == Client::FieldWithEarlyMedia) page().takeAnswer();
     if (client != Client::Field) expectConnected(page());
+  }
+  // One packet of PCMA of the page's is heard.
+  void expectPcmaAtPhone() {
+    page().speak({.payloadType = 8, .sequenceNumber = 1, .timestamp = 160});
+    run(50ms);
+    EXPECT_EQ(phone().received.size(), 1u);
   }
   // And is answered after all.
   void answer(Client client) {
@@ -32,30 +45,10 @@ struct EarlyOffersTest : testing::Test, BridgeWorld {
     if (client != Client::FieldWithEarlyMedia) page().takeAnswer();
     expectConnected(page());
   }
-  void update() {
-    phone().update();
+  void update(Direction direction = Direction::SendRecv) {
+    phone().update(direction);
     run(50ms);  // nobody is asked
   }
-  void begin() {
-    page_ = &signedIn("1001");
-    phone_ = &phone("2001");
-    phone().codecs = {kPcma};
-    phone().call("1001");
-    run(500ms);
-    page().codecs = {kPcma};  // a browser answers with what was offered
-    page().answerOffer();
-    run(500ms);
-    expectConnected(page());
-    page().messages.clear();
-  }
-  Page& page() { return *page_; }
-  Phone& phone() { return *phone_; }
-  using BridgeWorld::page;
-  using BridgeWorld::phone;
-
- private:
-  Page* page_ = nullptr;
-  Phone* phone_ = nullptr;
 };
 
 struct EarlyOffersOfEachClient : EarlyOffersTest, testing::WithParamInterface<EarlyOffersTest::Client> {};
@@ -66,7 +59,7 @@ TEST_P(EarlyOffersOfEachClient, AnUpdateThatMovesTheMediaIsAnsweredAtOnceAndTheC
   phone().address.port = static_cast<std::uint16_t>(phone().address.port + 4);
   update();
   ASSERT_EQ(phone().descriptions().size(), told + 1);
-  EXPECT_EQ(phone().described().sections.at(0).direction, Direction::SendRecv);
+  EXPECT_EQ(toldToPhone(), Direction::SendRecv);
   EXPECT_TRUE(phone().offersFailed.empty());
   EXPECT_EQ(page().count("SDP "), 0u);  // it need not act
   answer(GetParam());
@@ -79,12 +72,10 @@ TEST_P(EarlyOffersOfEachClient, AnUpdateThatMovesTheMediaIsAnsweredAtOnceAndTheC
 
 TEST_P(EarlyOffersOfEachClient, AHoldByUpdateIsOverWithTheNextOne) {
   ring(GetParam());
-  phone().direction = Direction::Inactive;
-  update();
-  EXPECT_EQ(phone().described().sections.at(0).direction, Direction::Inactive);
-  phone().direction = Direction::SendRecv;
-  update();
-  EXPECT_EQ(phone().described().sections.at(0).direction, Direction::SendRecv);
+  update(Direction::Inactive);
+  EXPECT_EQ(toldToPhone(), Direction::Inactive);
+  update(Direction::SendRecv);
+  EXPECT_EQ(toldToPhone(), Direction::SendRecv);
   EXPECT_TRUE(phone().offersFailed.empty());
   answer(GetParam());
   expectMediaFlows(page(), phone());
@@ -113,10 +104,8 @@ TEST_F(EarlyOffersTest, AnotherCodecBeforeTheAnswerIsToldToAPageThatHearsOfSuchT
   update();
   EXPECT_EQ(codecNames(page().takeProvisionalAnswer()), std::vector<std::string>{"PCMA"});
   phone().speak({.payloadType = 8, .sequenceNumber = 1, .timestamp = 160, .ssrc = 0x77});
-  page().speak({.payloadType = 8, .sequenceNumber = 1, .timestamp = 160});
-  run(50ms);
+  expectPcmaAtPhone();
   EXPECT_EQ(page().received.size(), 1u);
-  EXPECT_EQ(phone().received.size(), 1u);
   phone().answer();
   run(100ms);
   EXPECT_EQ(codecNames(page().takeAnswer()), std::vector<std::string>{"PCMA"});
@@ -142,13 +131,11 @@ TEST_F(EarlyOffersTest, AnotherCodecAfterAnEarlyAnswerIsSettledAfterThe200) {
   run(100ms);
   EXPECT_EQ(codecNames(page().answerOffer()).at(0), "PCMA");
   run(100ms);
-  page().speak({.payloadType = 8, .sequenceNumber = 1, .timestamp = 160});
-  run(50ms);
-  EXPECT_EQ(phone().received.size(), 1u);
+  expectPcmaAtPhone();
 }
 
 TEST_F(EarlyOffersTest, AnUpdateThatThePageMustAnswerWaitsForItsAnswer) {
-  begin();
+  beginWithPcma();
   phone().codecs = {kPcmu};
   phone().update();
   run(100ms);
@@ -161,7 +148,7 @@ TEST_F(EarlyOffersTest, AnUpdateThatThePageMustAnswerWaitsForItsAnswer) {
 }
 
 TEST_F(EarlyOffersTest, AnUpdateThatASilentPageMustAnswerIsRefusedInTime) {
-  begin();
+  beginWithPcma();
   phone().codecs = {kPcmu};
   phone().update();
   run(16s);
@@ -170,9 +157,7 @@ TEST_F(EarlyOffersTest, AnUpdateThatASilentPageMustAnswerIsRefusedInTime) {
   phone().reInvite();
   run(1s);
   EXPECT_EQ(phone().offersFailed.size(), 1u);
-  page().speak({.payloadType = 8, .sequenceNumber = 1, .timestamp = 160});
-  run(50ms);
-  EXPECT_EQ(phone().received.size(), 1u);
+  expectPcmaAtPhone();
 }
 
 }  // namespace

@@ -35,8 +35,30 @@ struct ForkTest : testing::Test, BridgeWorld {
     ASSERT_TRUE(offered);
     gatewayPort = {offered->connection.value_or(IpAddress()), offered->sections.at(0).port};
   }
+  // It is a page with our own client, whose media is connected while they ring.
+  Page& callOfOurPage() {
+    Page& caller = ourPage("1001");
+    call(caller);
+    caller.takeProvisionalAnswer();
+    expectConnected(caller);
+    return caller;
+  }
+  // It is a client in the field, which gets its one answer with the early media of `a`.
+  Page& callWithEarlyAnswer() {
+    config.earlyMedia = true;
+    Page& caller = signedIn("1001");
+    call(caller);
+    early("a", a, kPcmu);
+    EXPECT_EQ(codecNames(caller.takeAnswer()), std::vector<std::string>{"PCMU"});
+    expectConnected(caller);
+    return caller;
+  }
   void early(const char* tag, const SocketAddress& at, const Codec& codec) {
     respond(*invite, 183, "Session Progress", sdpOf(at, codec), tag);
+    run(20ms);
+  }
+  void ended(const char* tag) {
+    respond(*invite, 199, "Early Dialog Terminated", {}, tag);
     run(20ms);
   }
   void answer(const char* tag, const SocketAddress& at, const Codec& codec) {
@@ -45,28 +67,21 @@ struct ForkTest : testing::Test, BridgeWorld {
   }
   // How many of three packets from there the page hears.
   std::size_t heard(Page& caller, const SocketAddress& from, std::uint32_t ssrc, std::uint8_t payloadType = 0) {
-    const auto before = caller.received.size();
-    for (int i = 0; i < 3; ++i) {
-      const auto packet = toPacket(
-          {.payloadType = payloadType, .sequenceNumber = ++sequence_, .timestamp = sequence_ * 160u, .ssrc = ssrc});
-      sendDatagram(from, gatewayPort, packet);
-      run(20ms);
-    }
-    return caller.received.size() - before;
+    voice_.ssrc = ssrc;
+    voice_.payloadType = payloadType;
+    return BridgeWorld::heard(caller.received, voice_,
+                              [&](const RtpSample& packet) { sendDatagram(from, gatewayPort, toPacket(packet)); });
   }
 
   std::optional<sip::SendRequest> invite;
   SocketAddress gatewayPort;
 
  private:
-  std::uint16_t sequence_ = 0;
+  RtpSample voice_{.sequenceNumber = 1, .timestamp = 160};
 };
 
 TEST_F(ForkTest, TheLastToSpeakIsHeardUntilOneAnswers) {
-  Page& caller = ourPage("1001");
-  call(caller);
-  caller.takeProvisionalAnswer();
-  expectConnected(caller);
+  Page& caller = callOfOurPage();
   early("a", a, kPcmu);
   EXPECT_EQ(heard(caller, a, 0xa), 3u);
   early("b", b, kPcmu);
@@ -75,17 +90,36 @@ TEST_F(ForkTest, TheLastToSpeakIsHeardUntilOneAnswers) {
   answer("a", a, kPcmu);
   EXPECT_EQ(heard(caller, b, 0xb), 0u);
   EXPECT_EQ(heard(caller, a, 0xa), 3u);
-  for (std::size_t i = 1; i < caller.received.size(); ++i) {
-    EXPECT_EQ(caller.received[i].sequenceNumber, static_cast<std::uint16_t>(caller.received[i - 1].sequenceNumber + 1));
-    EXPECT_EQ(caller.received[i].ssrc, caller.received[0].ssrc);
+  expectOneStream(caller.received, 9);
+}
+
+// RFC 6228.
+TEST_F(ForkTest, WhenTheOneThatIsHeardHasGoneTheOneBeforeIsHeardAgain) {
+  Page& caller = callOfOurPage();
+  early("a", a, kPcma);
+  early("b", b, kPcmu);
+  EXPECT_EQ(heard(caller, b, 0xb), 3u);
+  ended("b");
+  EXPECT_EQ(heard(caller, b, 0xb), 0u);
+  EXPECT_EQ(heard(caller, a, 0xa, 8), 3u);
+  for (const char* codec : {"PCMA", "PCMU", "PCMA"}) {
+    EXPECT_EQ(codecNames(caller.takeProvisionalAnswer()), std::vector<std::string>{codec});
   }
+  ended("a");
+  EXPECT_EQ(heard(caller, a, 0xa, 8), 3u) << "nobody else is there to be heard";
+}
+
+TEST_F(ForkTest, WhenAnotherOneHasGoneNothingChanges) {
+  Page& caller = callOfOurPage();
+  early("a", a, kPcmu);
+  early("b", b, kPcmu);
+  ended("a");
+  EXPECT_EQ(heard(caller, b, 0xb), 3u);
+  EXPECT_EQ(heard(caller, a, 0xa), 0u);
 }
 
 TEST_F(ForkTest, AForkThatWasLeftCannotTakeTheStreamFromOneBehindNat) {
-  Page& caller = ourPage("1001");
-  call(caller);
-  caller.takeProvisionalAnswer();
-  expectConnected(caller);
+  Page& caller = callOfOurPage();
   early("a", a, kPcmu);
   EXPECT_EQ(heard(caller, natOfA, 0xa), 3u);
   early("b", b, kPcmu);
@@ -105,12 +139,7 @@ TEST_F(ForkTest, AForkThatWasLeftCannotTakeTheStreamFromOneBehindNat) {
 }
 
 TEST_F(ForkTest, AnotherForkWithAnotherCodecAnswersAClientInTheFieldThatHadItsAnswer) {
-  config.earlyMedia = true;
-  Page& caller = signedIn("1001");
-  call(caller);
-  early("a", a, kPcmu);
-  EXPECT_EQ(codecNames(caller.takeAnswer()), std::vector<std::string>{"PCMU"});
-  expectConnected(caller);
+  Page& caller = callWithEarlyAnswer();
   EXPECT_EQ(heard(caller, a, 0xa), 3u);
   answer("b", b, kPcma);
   run(100ms);
@@ -123,12 +152,7 @@ TEST_F(ForkTest, AnotherForkWithAnotherCodecAnswersAClientInTheFieldThatHadItsAn
 }
 
 TEST_F(ForkTest, AnotherForkWithTheSameCodecDoesNotBotherThePage) {
-  config.earlyMedia = true;
-  Page& caller = signedIn("1001");
-  call(caller);
-  early("a", a, kPcmu);
-  caller.takeAnswer();
-  expectConnected(caller);
+  Page& caller = callWithEarlyAnswer();
   answer("b", b, kPcmu);
   run(1s);
   EXPECT_EQ(caller.list(), "");
@@ -136,10 +160,7 @@ TEST_F(ForkTest, AnotherForkWithTheSameCodecDoesNotBotherThePage) {
 }
 
 TEST_F(ForkTest, OurPageIsNeverRenegotiatedForAFork) {
-  Page& caller = ourPage("1001");
-  call(caller);
-  caller.takeProvisionalAnswer();
-  expectConnected(caller);
+  Page& caller = callOfOurPage();
   early("a", a, kPcmu);
   early("b", b, kPcma);
   EXPECT_EQ(heard(caller, b, 0xb, 8), 3u);

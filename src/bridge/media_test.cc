@@ -3,61 +3,24 @@
 
 #include <boost/json.hpp>
 
-#include "bridge/bridge_fixture.h"
+#include "bridge/one_call_fixture.h"
 
 namespace crosspoint::bridge::test {
 namespace {
 
-struct MediaTest : testing::Test, BridgeWorld {
-  void begin() {
-    page_ = &signedIn("1001");
-    phone_ = &phone("2001");
-    establish(*page_, *phone_);
+struct MediaTest : OneCallTest {
+  // One packet of each.
+  static void speakVideo(Page& caller, Page& callee) {
+    caller.speak({.payloadType = 96, .sequenceNumber = 1, .ssrc = 0x500});
+    callee.speak({.payloadType = 96, .sequenceNumber = 1, .ssrc = 0x600});
   }
-  // Two pages in a video call.
-  void beginVideo() {
-    page_ = &signedIn("1001");
-    other_ = &signedIn("1002");
-    page_->video = other_->video = true;
-    page_->call("1002");
-    run(500ms);
-    other_->answerOffer();
-    other_->peerName = "1001";
-    run(500ms);
-    page_->takeAnswer();
-    expectConnected(*page_);
-    expectConnected(*other_);
-    page_->speak({.payloadType = 96, .sequenceNumber = 1, .ssrc = 0x500});
-    other_->speak({.payloadType = 96, .sequenceNumber = 1, .ssrc = 0x600});
-    run(50ms);
-  }
-  Page& page() { return *page_; }
-  Phone& phone() { return *phone_; }
-  Page& other() { return *other_; }
-  using BridgeWorld::page;
-  using BridgeWorld::phone;
 
   // Speech of 20 ms frames from the phone, from where and as what it likes.
-  void phoneSpeaks(int packets, RtpSample first, std::optional<SocketAddress> from = {}, std::uint32_t ticks = 160) {
-    for (int i = 0; i < packets; ++i) {
-      phone().speak(first, from);
-      ++first.sequenceNumber;
-      first.timestamp += ticks;
-      run(20ms);
-    }
+  void phoneSpeaks(int packets, RtpSample first, std::optional<SocketAddress> from = {}) {
+    speech(packets, first, [&](const RtpSample& packet) { phone().speak(packet, from); });
     run(20ms);
   }
-  // One SSRC, numbers without a gap, time that moves on.
-  void expectContinuous(const std::vector<RtpSample>& received, std::size_t packets) {
-    ASSERT_EQ(received.size(), packets);
-    for (std::size_t i = 1; i < received.size(); ++i) {
-      EXPECT_EQ(received[i].ssrc, received[0].ssrc);
-      EXPECT_EQ(received[i].sequenceNumber, static_cast<std::uint16_t>(received[i - 1].sequenceNumber + 1)) << i;
-      const auto step = static_cast<std::int32_t>(received[i].timestamp - received[i - 1].timestamp);
-      EXPECT_GT(step, 0) << i;
-      EXPECT_LT(step, 8000 * 700) << i;
-    }
-  }
+  static constexpr std::int32_t kStepMax = 8000 * 700 - 1;  // of timestamps, in one stream
   static ByteVector pictureLoss(std::uint32_t sender, std::uint32_t media) {
     std::array<std::uint8_t, 256> buffer;
     rtp::CompoundWriter writer(buffer);
@@ -76,11 +39,6 @@ struct MediaTest : testing::Test, BridgeWorld {
     }
     return found;
   }
-
- private:
-  Page* page_ = nullptr;
-  Phone* phone_ = nullptr;
-  Page* other_ = nullptr;
 };
 
 TEST_F(MediaTest, PayloadTypesAreThoseOfEachSide) {
@@ -118,25 +76,21 @@ TEST_F(MediaTest, ThePageSeesOneStreamWhateverTheFarEndDoes) {
   run(500ms);
   page().messages.clear();
   phoneSpeaks(5, {.sequenceNumber = 7, .timestamp = 5, .ssrc = 0x99});
-  page().direction = Direction::Inactive;
-  page().offer();
+  page().offer(Direction::Inactive);
   run(std::chrono::minutes(10));
   page().takeAnswer();
-  page().direction = Direction::SendRecv;
-  page().offer();
+  page().offer(Direction::SendRecv);
   run(500ms);
   page().takeAnswer();
   phoneSpeaks(5, {.sequenceNumber = 12, .timestamp = 805, .ssrc = 0x99});  // its clock has stood still
-  expectContinuous(page().received, 25);
+  expectOneStream(page().received, 25, kStepMax);
 }
 
 TEST_F(MediaTest, ThePhoneSeesOneStreamWhateverThePageDoes) {
   begin();
   auto speak = [&](std::uint16_t sequence, std::uint32_t timestamp) {
-    for (std::uint16_t i = 0; i < 5; ++i) {
-      page().speak({.sequenceNumber = static_cast<std::uint16_t>(sequence + i), .timestamp = timestamp + i * 160u});
-      run(20ms);
-    }
+    RtpSample next{.sequenceNumber = sequence, .timestamp = timestamp};
+    speech(5, next, [&](const RtpSample& packet) { page().speak(packet); });
   };
   speak(10, 1000);
   page().renew(otherPageDtls);
@@ -145,7 +99,7 @@ TEST_F(MediaTest, ThePhoneSeesOneStreamWhateverThePageDoes) {
   page().takeAnswer();
   expectConnected(page());
   speak(50000, 77);
-  expectContinuous(phone().received, 10);
+  expectOneStream(phone().received, 10, kStepMax);
   EXPECT_TRUE(phone().received[5].marker);
 }
 
@@ -265,14 +219,19 @@ TEST_F(MediaTest, ReportsGoToBothSides) {
 }
 
 TEST_F(MediaTest, KeyFrameRequestsPassBothWays) {
-  beginVideo();
-  ASSERT_EQ(page().receivedVideo.size(), 1u);
-  page().sendRtcp(pictureLoss(page().ssrc, page().receivedVideo[0].ssrc));
+  Page& caller = signedIn("1001");
+  Page& callee = signedIn("1002");
+  caller.video = callee.video = true;
+  establish(caller, callee);
+  speakVideo(caller, callee);
+  run(50ms);
+  ASSERT_EQ(caller.receivedVideo.size(), 1u);
+  caller.sendRtcp(pictureLoss(caller.ssrc, caller.receivedVideo[0].ssrc));
   run(100ms);
-  EXPECT_EQ(keyFrameRequests(other().rtcpReceived), std::vector<std::uint32_t>{0x600});
-  other().sendRtcp(pictureLoss(other().ssrc, other().receivedVideo.at(0).ssrc));
+  EXPECT_EQ(keyFrameRequests(callee.rtcpReceived), std::vector<std::uint32_t>{0x600});
+  callee.sendRtcp(pictureLoss(callee.ssrc, callee.receivedVideo.at(0).ssrc));
   run(100ms);
-  EXPECT_EQ(keyFrameRequests(page().rtcpReceived), std::vector<std::uint32_t>{0x500});
+  EXPECT_EQ(keyFrameRequests(caller.rtcpReceived), std::vector<std::uint32_t>{0x500});
 }
 
 TEST_F(MediaTest, StrangersCannotAskForKeyFrames) {

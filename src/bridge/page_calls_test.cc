@@ -47,9 +47,7 @@ TEST_F(PageCallsTest, RingingIsToldToWhoAskedForItOnly) {
   for (const bool counts : {false, true}) {
     Page& caller = page(counts ? "1001" : "1002");
     caller.counts = counts;
-    caller.signIn();
-    run(100ms);
-    caller.poll();
+    signIn(caller);
     Phone& callee = phone(counts ? "2001" : "2002");
     caller.call(callee.user);
     run(500ms);
@@ -211,9 +209,7 @@ TEST_F(PageCallsTest, ARepeatedOfferNeverPlacesASecondCall) {
   Page& caller = signedIn("1001");
   Phone& callee = phone("2001");
   callee.onInvite = Phone::OnInvite::Answer;
-  caller.peerName = "2001";
-  caller.connect(true);
-  const std::string body = caller.offer();
+  const std::string body = caller.call("2001");
   run(100ms);
   caller.post(body);
   run(500ms);
@@ -306,8 +302,7 @@ TEST_F(PageCallsTest, AnOfferThatCrossesOurByePlacesNoCall) {
     caller.offer();
     run(500ms);
     EXPECT_EQ(sentCount(sip::Method::Invite), invites);
-    caller.polls = true;
-    caller.poll();
+    caller.goOnPolling();
     run(500ms);
     EXPECT_EQ(caller.list(), "BYE");
     caller.messages.clear();
@@ -331,8 +326,7 @@ TEST_F(PageCallsTest, AByeThatThePageHasNotReadDoesNotEndItsNextCall) {
   run(100ms);
   caller.post("BYE");  // it has hung up as well
   caller.call("2002");
-  caller.polls = true;
-  caller.poll();
+  caller.goOnPolling();
   run(500ms);
   EXPECT_EQ(caller.list(), "");
   second.answer();
@@ -388,15 +382,8 @@ TEST_F(PageCallsTest, TwoPagesCallEachOtherThroughTheSipServer) {
   Page& caller = signedIn("1001");
   Page& callee = signedIn("1002");
   caller.video = callee.video = true;
-  caller.call("1002");
-  run(500ms);
-  callee.answerOffer();
+  establish(caller, callee);
   EXPECT_EQ(callee.lastPeer, "1001");
-  callee.peerName = "1001";
-  run(500ms);
-  caller.takeAnswer();
-  expectConnected(caller);
-  expectConnected(callee);
   EXPECT_EQ(ports.openPairs(), 4u);  // audio and video, both ends of the way through SIP
   caller.speak({.payloadType = 111, .sequenceNumber = 1});
   caller.speak({.payloadType = 96, .sequenceNumber = 1, .ssrc = 0x500});
@@ -436,9 +423,7 @@ TEST_F(PageCallsTest, EarlyMediaIsTheAnswerWhereConfigured) {
 
 TEST_F(PageCallsTest, DigestCredentialsOfTheSignInAnswerAChallenge) {
   Page& caller = page("1001");
-  caller.signIn("secret");
-  run(100ms);
-  caller.poll();
+  signIn(caller, "secret");
   Phone& callee = phone("2001");
   int challenged = 0;
   intercept = [&](const std::string&, const sip::SendRequest& sent) {

@@ -63,6 +63,10 @@ class Page {
     if (poll_) door_.closed(*poll_);
     poll_.reset();
   }
+  void goOnPolling() {
+    polls = true;
+    poll();
+  }
   void abortSignIn() { door_.closed(*signIn_); }
   void signOut() { door_.request(SignOut{door_.nextRequest(), ssid}); }
   PageReply post(std::string body, std::optional<std::string> to = {}) {
@@ -95,12 +99,17 @@ class Page {
   // Its network has changed: what it sends comes from elsewhere, and its candidates are those of before.
   void move() { address_.port = static_cast<std::uint16_t>(address_.port + 500); }
   void restartIce() { rtc->restartIce(door_.now(), {door_.random().alphanumeric(4), door_.random().alphanumeric(24)}); }
-  void call(std::string to) {
+  // What is posted, as with the others that post.
+  std::string call(std::string to) {
     peerName = std::move(to);
     ++offererId;
     seq = 0;
     connect(true);
-    offer();
+    return offer();
+  }
+  std::string offer(Direction offered) {
+    direction = offered;
+    return offer();
   }
   std::string offer() {
     const std::string body = offerBody(describe(true));
@@ -142,6 +151,9 @@ class Page {
     applied(message.sdp);
     answer(message, moreComing);
     return message;
+  }
+  void answerIfOffered() {
+    if (count("SDP ") > 0) answerOffer();
   }
   std::string answer(const roap::Message& offer, bool moreComing = false) {
     const std::string body = roap::fromPage({.type = roap::MessageType::Answer,

@@ -87,6 +87,14 @@ class Phone {
     ASSERT_TRUE(agent_.reInvite(door_.now(), *call_, withOffer ? std::optional(describe()) : std::nullopt));
     drain();
   }
+  void reInvite(Direction offered) {
+    direction = offered;
+    reInvite();
+  }
+  void update(Direction offered) {
+    direction = offered;
+    update();
+  }
   void update() {
     ASSERT_TRUE(agent_.update(door_.now(), *call_, describe()));
     drain();

@@ -1,23 +1,20 @@
 // Talk and hold under third-party control: what asks a page for an offer reaches it when it can act on it.
 #include <gtest/gtest.h>
 
-#include "bridge/bridge_fixture.h"
+#include "bridge/one_call_fixture.h"
 
 namespace crosspoint::bridge::test {
 namespace {
 
-struct PromptsTest : testing::Test, BridgeWorld {
-  void begin() {
-    page_ = &signedIn("1001");
-    phone_ = &phone("2001");
-    establish(*phone_, *page_);
-    page_->messages.clear();
-  }
-  // What a client does at EVENT-HOLD and EVENT-TALK.
-  void pageOffers(Direction direction) {
-    page().direction = direction;
-    page().offer();
-    run(20ms);
+struct PromptsTest : OneCallTest {
+  // What a client does at EVENT-HOLD.
+  void pageHolds() { pageOffers(Direction::Inactive, 20ms); }
+  // The only thing that the page has been told, and what it does then.
+  void pageTalksAsTold() {
+    EXPECT_EQ(page().list(), "EVENT-TALK");
+    page().messages.clear();
+    pageChanges(Direction::SendRecv);
+    expectMediaFlows(page(), phone());
   }
   // The far end takes its time for re-INVITEs, until letGo().
   void holdBackReInvites() {
@@ -33,22 +30,16 @@ struct PromptsTest : testing::Test, BridgeWorld {
     respond(*waiting_, status, "Late");
     run(100ms);
   }
-  Page& page() { return *page_; }
-  Phone& phone() { return *phone_; }
-  using BridgeWorld::page;
-  using BridgeWorld::phone;
 
  private:
-  Page* page_ = nullptr;
-  Phone* phone_ = nullptr;
   std::optional<sip::SendRequest> waiting_;
   bool letGo_ = false;
 };
 
 TEST_F(PromptsTest, TalkWhileAHoldIsInProgressWaitsForItsEnd) {
-  begin();
+  begin(false);
   holdBackReInvites();
-  pageOffers(Direction::Inactive);
+  pageHolds();
   notify(phone(), "talk");
   run(4s);
   EXPECT_EQ(page().list(), "");  // it would be lost: the page has an offer open
@@ -56,17 +47,12 @@ TEST_F(PromptsTest, TalkWhileAHoldIsInProgressWaitsForItsEnd) {
   EXPECT_EQ(page().list(), "ANSWER");
   page().takeAnswer();
   run(100ms);
-  EXPECT_EQ(page().list(), "EVENT-TALK");
-  page().messages.clear();
-  pageOffers(Direction::SendRecv);
-  run(500ms);
-  page().takeAnswer();
-  expectMediaFlows(page(), phone());
+  pageTalksAsTold();
 }
 
 TEST_F(PromptsTest, AnOkThatNeverComesDelaysItForFiveSecondsOnly) {
-  begin();
-  pageOffers(Direction::Inactive);
+  begin(false);
+  pageHolds();
   run(100ms);
   ASSERT_EQ(page().list(), "ANSWER");  // not fetched: no OK
   notify(phone(), "talk");
@@ -77,27 +63,22 @@ TEST_F(PromptsTest, AnOkThatNeverComesDelaysItForFiveSecondsOnly) {
 }
 
 TEST_F(PromptsTest, TalkRightAfterHoldComesWhenTheHoldIsDone) {
-  begin();
+  begin(false);
   notify(phone(), "hold");
   notify(phone(), "talk");
   run(20ms);
   EXPECT_EQ(page().list(), "EVENT-HOLD");
   page().messages.clear();
   run(200ms);
-  pageOffers(Direction::Inactive);
+  pageHolds();
   run(100ms);
   page().takeAnswer();
   run(20ms);
-  EXPECT_EQ(page().list(), "EVENT-TALK");
-  page().messages.clear();
-  pageOffers(Direction::SendRecv);
-  run(100ms);
-  page().takeAnswer();
-  expectMediaFlows(page(), phone());
+  pageTalksAsTold();
 }
 
 TEST_F(PromptsTest, APageThatHasNothingToChangeDelaysTheNextForTwoSecondsOnly) {
-  begin();
+  begin(false);
   notify(phone(), "talk");  // it is not held
   notify(phone(), "hold");
   run(1900ms);
@@ -107,9 +88,9 @@ TEST_F(PromptsTest, APageThatHasNothingToChangeDelaysTheNextForTwoSecondsOnly) {
 }
 
 TEST_F(PromptsTest, OfManyWishesWhileThePageIsBusyTheLastCounts) {
-  begin();
+  begin(false);
   holdBackReInvites();
-  pageOffers(Direction::Inactive);
+  pageHolds();
   for (const char* event : {"hold", "talk", "hold", "talk", "hold"}) notify(phone(), event);
   run(100ms);
   letGo(488);
@@ -119,9 +100,8 @@ TEST_F(PromptsTest, OfManyWishesWhileThePageIsBusyTheLastCounts) {
 }
 
 TEST_F(PromptsTest, AnEventBehindAnOfferOfOursWaitsForItsAnswer) {
-  begin();
-  phone().direction = Direction::SendOnly;
-  phone().reInvite();
+  begin(false);
+  phone().reInvite(Direction::SendOnly);
   run(100ms);
   ASSERT_EQ(page().list(), "OFFER");
   notify(phone(), "talk");
@@ -133,8 +113,8 @@ TEST_F(PromptsTest, AnEventBehindAnOfferOfOursWaitsForItsAnswer) {
 }
 
 TEST_F(PromptsTest, ARequestForAFreshOfferWaitsToo) {
-  begin();
-  pageOffers(Direction::SendRecv);
+  begin(false);
+  pageOffers(Direction::SendRecv, 20ms);
   ASSERT_EQ(page().list(), "ANSWER");
   phone().reInvite(false);
   run(100ms);
@@ -144,7 +124,6 @@ TEST_F(PromptsTest, ARequestForAFreshOfferWaitsToo) {
   EXPECT_EQ(page().list(), "INVITE");
   page().messages.clear();
   pageOffers(Direction::SendRecv);
-  run(100ms);
   EXPECT_EQ(phone().offersReceived, 1u);
   page().takeAnswer();
   expectMediaFlows(page(), phone());
@@ -183,8 +162,7 @@ TEST_F(PromptsTest, EventsWithoutEndWhileItRingsLeaveRoomForTheCallsEnd) {
   for (int i = 0; i < 300; ++i) notify(caller, "talk");
   caller.hangUp();
   run(500ms);
-  callee.polls = true;
-  callee.poll();
+  callee.goOnPolling();
   run(60s);
   EXPECT_TRUE(callee.list().starts_with("OFFER "));
   EXPECT_EQ(callee.count("BYE"), 1u);
@@ -192,8 +170,8 @@ TEST_F(PromptsTest, EventsWithoutEndWhileItRingsLeaveRoomForTheCallsEnd) {
 }
 
 TEST_F(PromptsTest, AnEventAtTheEndOfACallIsNotTold) {
-  begin();
-  pageOffers(Direction::Inactive);
+  begin(false);
+  pageHolds();
   notify(phone(), "talk");
   run(10ms);
   page().hangUp();

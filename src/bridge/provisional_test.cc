@@ -1,53 +1,43 @@
 // Provisional answers: the page's transport is ready before anybody answers, both ways.
 #include <gtest/gtest.h>
 
-#include "bridge/bridge_fixture.h"
+#include "bridge/one_call_fixture.h"
 
 namespace crosspoint::bridge::test {
 namespace {
 
-struct ProvisionalTest : testing::Test, BridgeWorld {
+struct ProvisionalTest : OneCallTest {
   // The page calls, and its media is connected while the phone rings.
   void ringOut() {
-    page_ = &ourPage("1001");
-    phone_ = &phone("2001");
-    page_->call("2001");
+    meet(ourPage("1001"), phone("2001"));
+    page().call("2001");
     run(500ms);
-    ASSERT_TRUE(phone_->ringing());
-    provisionalAnswer = page_->takeProvisionalAnswer();
-    expectConnected(*page_);
-    ASSERT_TRUE(phone_->ringing());
-    page_->messages.clear();
+    ASSERT_TRUE(phone().ringing());
+    provisionalAnswer = page().takeProvisionalAnswer();
+    expectConnected(page());
+    ASSERT_TRUE(phone().ringing());
+    page().messages.clear();
   }
   // The phone calls, and the page's media is connected before it answers.
   void ringIn() {
-    page_ = &ourPage("1001");
-    phone_ = &phone("2001");
-    phone_->call("1001");
+    meet(ourPage("1001"), phone("2001"));
+    phone().call("1001");
     run(500ms);
-    offer = page_->answerOffer(true);
-    page_->peerName = "2001";
-    expectConnected(*page_);
-    ASSERT_TRUE(phone_->ringing());
+    offer = page().answerOffer(true);
+    page().peerName = "2001";
+    expectConnected(page());
+    ASSERT_TRUE(phone().ringing());
   }
   // Both speak at this moment and are heard one network's way later.
   void expectBothHeardAtOnce() {
-    page_->speak({.sequenceNumber = 100});
-    phone_->speak({.sequenceNumber = 100, .ssrc = 0x77});
+    page().speak({.sequenceNumber = 100});
+    phone().speak({.sequenceNumber = 100, .ssrc = 0x77});
     run(10ms);
-    EXPECT_EQ(page_->received.size(), 1u);
-    EXPECT_EQ(phone_->received.size(), 1u);
+    EXPECT_EQ(page().received.size(), 1u);
+    EXPECT_EQ(phone().received.size(), 1u);
   }
-  Page& page() { return *page_; }
-  Phone& phone() { return *phone_; }
-  using BridgeWorld::page;
-  using BridgeWorld::phone;
 
   roap::Message provisionalAnswer, offer;
-
- private:
-  Page* page_ = nullptr;
-  Phone* phone_ = nullptr;
 };
 
 // ---- the page calls ----
@@ -150,9 +140,7 @@ TEST_F(ProvisionalTest, VideoThatTheFarEndRefusesIsRefusedWithTheAnswerOnly) {
 TEST_F(ProvisionalTest, ARepeatedOfferIsNotAnsweredTwice) {
   Page& caller = ourPage("1001");
   Phone& callee = phone("2001");
-  caller.peerName = "2001";
-  caller.connect(true);
-  const auto body = caller.offer();
+  const auto body = caller.call("2001");
   run(100ms);
   caller.post(body);  // its reply was lost
   run(100ms);

@@ -1,17 +1,15 @@
 // The page's connection is renewed, restarted, or lost and found again, in the middle of a call.
 #include <gtest/gtest.h>
 
-#include "bridge/bridge_fixture.h"
+#include "bridge/one_call_fixture.h"
 
 namespace crosspoint::bridge::test {
 namespace {
 
-struct RenewalTest : testing::Test, BridgeWorld {
+struct RenewalTest : OneCallTest {
   void begin() {
-    page_ = &signedIn("1001");
-    phone_ = &phone("2001");
-    establish(*page_, *phone_);
-    expectMediaFlows(*page_, *phone_);
+    OneCallTest::begin();
+    expectMediaFlows(page(), phone());
   }
   void pageOffers() {
     page().offer();
@@ -30,14 +28,14 @@ struct RenewalTest : testing::Test, BridgeWorld {
     EXPECT_EQ(page().received.back().ssrc, before.ssrc);
     EXPECT_EQ(page().received.back().sequenceNumber, static_cast<std::uint16_t>(before.sequenceNumber + 1));
   }
-  Page& page() { return *page_; }
-  Phone& phone() { return *phone_; }
-  using BridgeWorld::page;
-  using BridgeWorld::phone;
+  // Nothing passes between the page and us any more.
+  void loseNetwork() {
+    drops = [this](const SocketAddress& from, const SocketAddress& to) {
+      return from == page().address() || to == page().address();
+    };
+  }
 
  private:
-  Page* page_ = nullptr;
-  Phone* phone_ = nullptr;
   bool other_ = false;
 };
 
@@ -174,9 +172,7 @@ struct NetworkLoss : RenewalTest, testing::WithParamInterface<int> {};
 // 20 s: interrupted. 45 s: consent has expired (RFC 7675), the page may still come back.
 TEST_P(NetworkLoss, APageThatComesBackElsewhereKeepsItsCall) {
   begin();
-  drops = [this](const SocketAddress& from, const SocketAddress& to) {
-    return from == page().address() || to == page().address();
-  };
+  loseNetwork();
   run(std::chrono::seconds(GetParam()));
   drops = nullptr;
   page().move();
@@ -194,9 +190,7 @@ TEST_P(NetworkLoss, APageThatComesBackElsewhereKeepsItsCall) {
 
 TEST_P(NetworkLoss, APageThatComesBackOnANewConnectionKeepsItsCall) {
   begin();
-  drops = [this](const SocketAddress& from, const SocketAddress& to) {
-    return from == page().address() || to == page().address();
-  };
+  loseNetwork();
   run(std::chrono::seconds(GetParam()));
   drops = nullptr;
   renew();
@@ -210,9 +204,7 @@ INSTANTIATE_TEST_SUITE_P(Short, NetworkLoss, testing::Values(5, 20, 45, 80));
 
 TEST_F(RenewalTest, APageThatNeverComesBackLosesItsCallAMinuteAfterItsConsent) {
   begin();
-  drops = [this](const SocketAddress& from, const SocketAddress& to) {
-    return from == page().address() || to == page().address();
-  };
+  loseNetwork();
   run(85s);
   EXPECT_EQ(bridge().counters().calls, 1u);
   run(15s);

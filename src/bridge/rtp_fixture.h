@@ -1,7 +1,10 @@
 // For tests: RTP packets as plain values.
 #pragma once
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <vector>
 
 #include "base/datagram.h"
@@ -43,6 +46,19 @@ inline ByteVector toPacket(const RtpSample& sample) {
                             .timestamp = sample.timestamp,
                             .ssrc = sample.ssrc});
   return bytes;
+}
+
+// One SSRC, numbers without a gap, and timestamps that go forward by at most `stepMax` at once.
+inline void expectOneStream(const std::vector<RtpSample>& received, std::size_t packets,
+                            std::int32_t stepMax = std::numeric_limits<std::int32_t>::max()) {
+  ASSERT_EQ(received.size(), packets);
+  for (std::size_t i = 1; i < received.size(); ++i) {
+    EXPECT_EQ(received[i].ssrc, received[0].ssrc);
+    EXPECT_EQ(received[i].sequenceNumber, static_cast<std::uint16_t>(received[i - 1].sequenceNumber + 1)) << i;
+    const auto step = static_cast<std::int32_t>(received[i].timestamp - received[i - 1].timestamp);
+    EXPECT_GT(step, 0) << i;
+    EXPECT_LE(step, stepMax) << i;
+  }
 }
 
 }  // namespace crosspoint::bridge::test

@@ -1,28 +1,16 @@
 // Transfers that meet each other, and what the page does meanwhile.
 #include <gtest/gtest.h>
 
-#include "bridge/bridge_fixture.h"
+#include "bridge/transfer_fixture.h"
 
 namespace crosspoint::bridge::test {
 namespace {
 
-struct TransferCrossingTest : testing::Test, BridgeWorld {
-  Page& agent = signedIn("1001");
-  Phone& first = phone("2001");
-  Phone& second = phone("2002");
-};
+struct TransferCrossingTest : TransferFixture {};
 
 TEST_F(TransferCrossingTest, OfTwoTransfersInQuickSuccessionNobodyIsLeftBehind) {
   Phone& third = phone("2003");
-  second.onInvite = third.onInvite = Phone::OnInvite::Answer;
-  establish(agent, first);
-  first.refer("2002");
-  run(200ms);
-  second.refer("2003");
-  run(5s);
-  expectMediaFlows(agent, third);
-  EXPECT_EQ(first.ended.size(), 1u);
-  EXPECT_EQ(second.ended.size(), 1u);
+  transferTwice(third, 200ms);
   agent.hangUp();
   run(500ms);
   expectNothingLeft();

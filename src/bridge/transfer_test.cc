@@ -1,23 +1,13 @@
 // Transfers: one far end takes the place of another, and the page goes on.
 #include <gtest/gtest.h>
 
-#include "bridge/bridge_fixture.h"
+#include "bridge/transfer_fixture.h"
 #include "core/sip/refer.h"
 
 namespace crosspoint::bridge::test {
 namespace {
 
-struct TransferTest : testing::Test, BridgeWorld {
-  Page& agent = signedIn("1001");
-  Phone& first = phone("2001");
-  Phone& second = phone("2002");
-
-  std::vector<int> progressOf(const Phone& phone) const {
-    std::vector<int> statuses;
-    for (const auto& progress : phone.referProgress) statuses.push_back(progress.status);
-    return statuses;
-  }
-};
+struct TransferTest : TransferFixture {};
 
 TEST_F(TransferTest, ABlindTransferMovesTheCallAndThePageDoesNotNotice) {
   establish(agent, first);
@@ -139,8 +129,7 @@ TEST_F(TransferTest, ThePageLearnsOfAnotherCodecAndOfNothingElse) {
 
 TEST_F(TransferTest, ACallThatWasHeldForItsTransferIsResumedByTheNewFarEnd) {
   establish(agent, first);
-  first.direction = Direction::SendOnly;
-  first.reInvite();
+  first.reInvite(Direction::SendOnly);
   run(500ms);
   agent.direction = Direction::RecvOnly;
   agent.answerOffer();
@@ -159,8 +148,7 @@ TEST_F(TransferTest, ACallThatWasHeldForItsTransferIsResumedByTheNewFarEnd) {
 
 TEST_F(TransferTest, APageThatHoldsOffersItsHoldToTheNewFarEndToo) {
   establish(agent, first);
-  agent.direction = Direction::Inactive;
-  agent.offer();
+  agent.offer(Direction::Inactive);
   run(500ms);
   agent.takeAnswer();
   run(500ms);
@@ -169,8 +157,7 @@ TEST_F(TransferTest, APageThatHoldsOffersItsHoldToTheNewFarEndToo) {
   run(500ms);
   ASSERT_TRUE(second.established());
   EXPECT_EQ(second.described().sections.at(0).direction, Direction::Inactive);
-  agent.direction = Direction::SendRecv;
-  agent.offer();
+  agent.offer(Direction::SendRecv);
   run(500ms);
   agent.takeAnswer();
   run(500ms);
@@ -301,17 +288,8 @@ TEST_F(TransferTest, ReplacesArrivesWhileAReferIsUnderWay) {
 
 TEST_F(TransferTest, TheNewFarEndMayTransferAgain) {
   Phone& third = phone("2003");
-  second.onInvite = third.onInvite = Phone::OnInvite::Answer;
-  establish(agent, first);
-  first.refer("2002");
-  run(5s);
-  second.refer("2003");
-  run(5s);
-  expectMediaFlows(agent, third);
-  EXPECT_EQ(first.ended.size(), 1u);
-  EXPECT_EQ(second.ended.size(), 1u);
-  third.direction = Direction::SendOnly;
-  third.reInvite();
+  transferTwice(third, 5s);
+  third.reInvite(Direction::SendOnly);
   run(500ms);
   EXPECT_EQ(agent.list(), "OFFER");
 }

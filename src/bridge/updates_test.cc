@@ -1,38 +1,21 @@
 // Changes of an established call: hold, renegotiation, renewed connections, glare.
 #include <gtest/gtest.h>
 
-#include "bridge/bridge_fixture.h"
+#include "bridge/one_call_fixture.h"
 
 namespace crosspoint::bridge::test {
 namespace {
 
-struct UpdatesTest : testing::Test, BridgeWorld {
-  // A page that called a phone, or was called by it.
+struct UpdatesTest : OneCallTest {
   void begin(bool pageCalls) {
-    page_ = &signedIn(pageCalls ? "1001" : "1002");
-    phone_ = &phone(pageCalls ? "2001" : "2002");
-    if (pageCalls)
-      establish(*page_, *phone_);
-    else
-      establish(*phone_, *page_);
-    expectMediaFlows(*page_, *phone_);
+    OneCallTest::begin(pageCalls);
+    expectMediaFlows(page(), phone());
   }
-  Page& page() { return *page_; }
-  Phone& phone() { return *phone_; }
-  using BridgeWorld::page;
-  using BridgeWorld::phone;
-
-  void pageOffers(Direction direction) {
-    page().direction = direction;
-    page().offer();
+  // To what the page has been offered.
+  void pageAnswers() {
+    page().answerOffer();
     run(500ms);
   }
-  Direction toldToPage() { return page().remote->sections.at(0).direction; }
-  Direction toldToPhone() { return phone().described().sections.at(0).direction; }
-
- private:
-  Page* page_ = nullptr;
-  Phone* phone_ = nullptr;
 };
 
 TEST_F(UpdatesTest, ThePageHoldsAndResumes) {
@@ -59,8 +42,7 @@ TEST_F(UpdatesTest, ThePageHoldsAndResumes) {
 TEST_F(UpdatesTest, ThePhoneHoldsIsAnsweredAtOnceAndThePageIsTold) {
   for (const bool pageCalls : {true, false}) {
     begin(pageCalls);
-    phone().direction = Direction::SendOnly;
-    phone().reInvite();
+    phone().reInvite(Direction::SendOnly);
     run(20ms);  // there and back: the page has not been asked
     EXPECT_EQ(toldToPhone(), Direction::RecvOnly);
     run(500ms);
@@ -76,12 +58,10 @@ TEST_F(UpdatesTest, ThePhoneHoldsIsAnsweredAtOnceAndThePageIsTold) {
     run(50ms);
     EXPECT_EQ(phone().received.size(), atPhone);
 
-    phone().direction = Direction::SendRecv;
-    phone().reInvite();
+    phone().reInvite(Direction::SendRecv);
     run(500ms);
     EXPECT_EQ(toldToPhone(), Direction::SendRecv);
-    page().answerOffer();
-    run(500ms);
+    pageAnswers();
     EXPECT_EQ(toldToPage(), Direction::SendRecv);
     expectMediaFlows(page(), phone());
     EXPECT_EQ(phone().offersReceived, 0u);
@@ -93,8 +73,7 @@ TEST_F(UpdatesTest, AnOldPhonesHoldIsTheAddressOfNobody) {
   phone().holdAddress = IpAddress();
   phone().reInvite();
   run(500ms);
-  page().answerOffer();
-  run(500ms);
+  pageAnswers();
   const auto atPhone = phone().received.size();
   page().speak({.sequenceNumber = 900});
   run(50ms);
@@ -103,37 +82,21 @@ TEST_F(UpdatesTest, AnOldPhonesHoldIsTheAddressOfNobody) {
   phone().holdAddress.reset();
   phone().reInvite();
   run(500ms);
-  page().answerOffer();
-  run(500ms);
+  pageAnswers();
   expectMediaFlows(page(), phone());
 }
 
 TEST_F(UpdatesTest, BothHoldAndBothResume) {
   for (const bool pageFirst : {true, false}) {
     begin(pageFirst);
-    pageOffers(Direction::Inactive);
-    page().takeAnswer();
-    phone().direction = Direction::Inactive;
-    phone().reInvite();
+    pageChanges(Direction::Inactive);
+    phone().reInvite(Direction::Inactive);
     run(500ms);
     EXPECT_EQ(page().list(), "");  // nothing changes for it
     expectNoMedia(page(), phone());
-    auto pageResumes = [&] {
-      pageOffers(Direction::SendRecv);
-      page().takeAnswer();
-    };
-    auto phoneResumes = [&] {
-      phone().direction = Direction::SendRecv;
-      phone().reInvite();
-      run(500ms);
-      if (page().count("SDP ") > 0) page().answerOffer();
-      run(500ms);
-      page().messages.clear();
-    };
-    if (pageFirst)
-      pageResumes(), phoneResumes();
-    else
-      phoneResumes(), pageResumes();
+    if (pageFirst) pageChanges(Direction::SendRecv);
+    phoneChanges(Direction::SendRecv);
+    if (!pageFirst) pageChanges(Direction::SendRecv);
     run(500ms);
     expectMediaFlows(page(), phone());
   }
@@ -163,8 +126,7 @@ TEST_F(UpdatesTest, AnOfferOnANewPeerConnectionRenewsTheMedia) {
 TEST_F(UpdatesTest, ANewPeerConnectionWithFewerSectionsIsAnsweredInItsOwnShape) {
   begin(true);
   page().video = true;
-  pageOffers(Direction::SendRecv);
-  page().takeAnswer();
+  pageChanges(Direction::SendRecv);
   ASSERT_EQ(page().remote->sections.size(), 2u);
   page().video = false;
   page().remote.reset();
@@ -179,19 +141,16 @@ TEST_F(UpdatesTest, ANewPeerConnectionWithFewerSectionsIsAnsweredInItsOwnShape) 
 
 TEST_F(UpdatesTest, ThePageMayAnswerOnANewPeerConnection) {
   begin(true);
-  phone().direction = Direction::SendOnly;
-  phone().reInvite();
+  phone().reInvite(Direction::SendOnly);
   run(500ms);
   page().renew(otherPageDtls);
   page().connect(false);
   page().answerOffer();
   expectConnected(page());
   page().take(roap::MessageType::Ok);
-  phone().direction = Direction::SendRecv;
-  phone().reInvite();
+  phone().reInvite(Direction::SendRecv);
   run(500ms);
-  page().answerOffer();
-  run(500ms);
+  pageAnswers();
   expectMediaFlows(page(), phone());
 }
 
@@ -214,14 +173,7 @@ TEST_F(UpdatesTest, AnIceRestartKeepsTheCall) {
 TEST_F(UpdatesTest, VideoIsAddedAndDroppedByThePage) {
   Page& caller = signedIn("1001");
   Page& callee = signedIn("1002");
-  caller.call("1002");
-  run(500ms);
-  callee.answerOffer();
-  callee.peerName = "1001";
-  run(500ms);
-  caller.takeAnswer();
-  expectConnected(caller);
-  expectConnected(callee);
+  establish(caller, callee);
   callee.messages.clear();
   EXPECT_EQ(ports.openPairs(), 2u);
 
@@ -254,8 +206,7 @@ TEST_F(UpdatesTest, VideoIsAddedAndDroppedByThePage) {
 TEST_F(UpdatesTest, ThePhoneRefusesVideoAndTheAudioStays) {
   begin(true);
   page().video = true;
-  pageOffers(Direction::SendRecv);
-  page().takeAnswer();
+  pageChanges(Direction::SendRecv);
   ASSERT_EQ(page().remote->sections.size(), 2u);
   EXPECT_TRUE(page().remote->sections[1].refused());
   expectMediaFlows(page(), phone());
@@ -308,8 +259,7 @@ TEST_F(UpdatesTest, AReInviteWithoutSdpIsAnsweredThoughThePageStaysSilent) {
   EXPECT_EQ(phone().offersReceived, 1u);
   run(500ms);
   EXPECT_EQ(page().list(), "INVITE OFFER");  // the hold that the far end answered with
-  page().answerOffer();
-  run(500ms);
+  pageAnswers();
   expectNoMedia(page(), phone());
 }
 
@@ -328,10 +278,8 @@ TEST_F(UpdatesTest, OffersThatCrossAreBothHonoured) {
   for (const bool pageCalls : {true, false}) {
     begin(pageCalls);
     // SIP's hold and the page's hold on the way at the same time.
-    phone().direction = Direction::SendOnly;
-    phone().reInvite();
-    page().direction = Direction::Inactive;
-    page().offer();
+    phone().reInvite(Direction::SendOnly);
+    page().offer(Direction::Inactive);
     run(5s);
     while (page().count("SDP ") > 0) {
       const auto list = page().list();
@@ -346,12 +294,10 @@ TEST_F(UpdatesTest, OffersThatCrossAreBothHonoured) {
     run(5s);
     EXPECT_TRUE(phone().offersFailed.empty() || phone().offersReceived > 0);
     expectNoMedia(page(), phone());
-    phone().direction = Direction::SendRecv;
-    phone().reInvite();
+    phone().reInvite(Direction::SendRecv);
     run(1s);
     page().messages.clear();
-    pageOffers(Direction::SendRecv);
-    page().takeAnswer();
+    pageChanges(Direction::SendRecv);
     run(5s);
     expectMediaFlows(page(), phone());
   }
@@ -359,8 +305,7 @@ TEST_F(UpdatesTest, OffersThatCrossAreBothHonoured) {
 
 TEST_F(UpdatesTest, AnOfferThatThePageDroppedIsHeldBackUntilItsOwnIsSettled) {
   begin(true);
-  page().direction = Direction::Inactive;
-  page().offer();  // the phone has it in 10 ms
+  page().offer(Direction::Inactive);  // the phone has it in 10 ms
   phone().direction = Direction::SendOnly;
   run(2s);
   EXPECT_EQ(page().list(), "ANSWER");
@@ -421,15 +366,13 @@ TEST_F(UpdatesTest, ALaterOfferThatCannotBeReadIsRefusedAndTheCallGoesOn) {
 
 TEST_F(UpdatesTest, APageThatNeverAnswersAnOfferKeepsItsCall) {
   begin(true);
-  phone().direction = Direction::SendOnly;
-  phone().reInvite();
+  phone().reInvite(Direction::SendOnly);
   run(45s);
   EXPECT_EQ(page().list(), "OFFER");
   page().messages.clear();
-  phone().direction = Direction::SendRecv;
-  phone().reInvite();
+  phone().reInvite(Direction::SendRecv);
   run(500ms);
-  if (page().count("SDP ") > 0) page().answerOffer();
+  page().answerIfOffered();
   run(500ms);
   expectMediaFlows(page(), phone());
 }
@@ -449,8 +392,7 @@ TEST_F(UpdatesTest, APhoneThatRefusesAHoldLeavesThePageWithItsOwn) {
   EXPECT_EQ(toldToPage(), Direction::Inactive);
   expectNoMedia(page(), phone());
   intercept = nullptr;
-  pageOffers(Direction::SendRecv);
-  page().takeAnswer();
+  pageChanges(Direction::SendRecv);
   expectMediaFlows(page(), phone());
 }
 
@@ -463,9 +405,7 @@ TEST_F(UpdatesTest, AGlareInSipIsRetried) {
     respond(sent, 491, "Request Pending");
     return true;
   };
-  page().direction = Direction::Inactive;
-  page().offer();
-  run(6s);
+  pageOffers(Direction::Inactive, 6s);
   EXPECT_EQ(refused, 1);
   EXPECT_EQ(phone().offersReceived, 1u);
   EXPECT_EQ(page().list(), "ANSWER");
@@ -475,23 +415,11 @@ TEST_F(UpdatesTest, AGlareInSipIsRetried) {
 TEST_F(UpdatesTest, ManyHoldsInARow) {
   begin(true);
   for (int i = 0; i < 20; ++i) {
-    pageOffers(i % 2 == 0 ? Direction::Inactive : Direction::SendRecv);
-    page().takeAnswer();
-    phone().direction = i % 3 == 0 ? Direction::SendOnly : Direction::SendRecv;
-    phone().reInvite();
-    run(500ms);
-    if (page().count("SDP ") > 0) page().answerOffer();
-    run(500ms);
-    page().messages.clear();
+    pageChanges(i % 2 == 0 ? Direction::Inactive : Direction::SendRecv);
+    phoneChanges(i % 3 == 0 ? Direction::SendOnly : Direction::SendRecv);
   }
-  phone().direction = Direction::SendRecv;
-  phone().reInvite();
-  run(500ms);
-  if (page().count("SDP ") > 0) page().answerOffer();
-  run(500ms);
-  page().messages.clear();
-  pageOffers(Direction::SendRecv);
-  page().takeAnswer();
+  phoneChanges(Direction::SendRecv);
+  pageChanges(Direction::SendRecv);
   run(500ms);
   expectMediaFlows(page(), phone());
 }
