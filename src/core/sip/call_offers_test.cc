@@ -1,13 +1,11 @@
 // Re-INVITE in both directions: hold and resume, glare, refusals, timeouts.
 #include <gtest/gtest.h>
 
-#include "core/sip/agent_fixture.h"
+#include "core/sip/offer_fixture.h"
 
 namespace crosspoint::sip {
 namespace {
 
-using std::chrono::milliseconds;
-using std::chrono::seconds;
 using test::CallFixture;
 
 TEST(ReInvite, OfOursIsAnsweredAndAcknowledged) {
@@ -45,7 +43,7 @@ TEST(ReInvite, OfTheFarEndIsHandedUpAndAnswered) {
   EXPECT_EQ(ok.response.body, "held");
   t.handle(AckReceived{t.inDialog(Method::Ack)});
   EXPECT_TRUE(t.silent());
-  t.runFor(seconds(100));
+  t.runFor(100s);
   EXPECT_TRUE(t.silent());
 }
 
@@ -103,30 +101,14 @@ TEST(ReInvite, RefusedLeavesTheCallAsItWas) {
 TEST(ReInvite, IsChallengedLikeAnyRequest) {
   CallFixture t;
   t.establishOutgoing();
-  ASSERT_TRUE(t.agent.reInvite(t.now, t.call, "hold"));
-  const auto first = t.request(Method::Invite);
-  t.challenge(first, 407, "n1");
-  const auto second = t.request(Method::Invite);
-  EXPECT_EQ(second.request.cseq, first.request.cseq + 1);
-  EXPECT_EQ(second.request.body, "hold");
-  EXPECT_EQ(second.request.authorizations.size(), 1u);
-  t.respond(second, 200, "far", "held");
-  t.event<OfferAnswered>();
+  test::expectChallengeAnswered(t, Method::Invite, 407);
 }
 
 TEST(ReInvite, AnsweredWith481Or408OrNotAtAllEndsTheCall) {
   for (const int status : {481, 408, 0}) {
     CallFixture t;
     t.establishOutgoing();
-    ASSERT_TRUE(t.agent.reInvite(t.now, t.call, "hold"));
-    const auto invite = t.request(Method::Invite);
-    if (status != 0)
-      t.respond(invite, status);
-    else
-      t.runFor(seconds(35));
-    EXPECT_EQ(t.event<Ended>().status, status == 0 ? 408 : status);
-    t.request(Method::Bye);
-    t.expectNothingLeftAfter(seconds(35));
+    test::expectEndOfCall(t, Method::Invite, status);
   }
 }
 
@@ -138,9 +120,9 @@ TEST(ReInvite, ThatOnlyRingsIsCancelledAndEndsTheCall) {
   t.runFor(Timers{}.ringMax);
   EXPECT_EQ(t.cancels.size(), 1u);
   EXPECT_EQ(t.count<Ended>(), 0u);
-  t.runFor(seconds(32));
+  t.runFor(32s);
   EXPECT_EQ(t.event<Ended>().status, 408);
-  t.expectNothingLeftAfter(seconds(35));
+  t.expectNothingLeftAfter(35s);
 }
 
 TEST(ReInvite, OfTheFarEndIsRefusedWith491WhileOursIsOnItsWay) {
@@ -157,17 +139,7 @@ TEST(ReInvite, OfTheFarEndIsRefusedWith491WhileOursIsOnItsWay) {
 TEST(ReInvite, OfOursRefusedWith491IsTriedAgainAfter2To4SecondsByTheOwnerOfTheCallId) {
   CallFixture t;
   t.establishOutgoing();
-  ASSERT_TRUE(t.agent.reInvite(t.now, t.call, "hold"));
-  t.respond(t.request(Method::Invite), 491);
-  EXPECT_EQ(t.agent.reInvite(t.now, t.call, "x").error(), CommandError::OfferPending);
-  t.runFor(milliseconds(2100) - 1us);
-  EXPECT_TRUE(t.requests.empty());
-  t.runFor(milliseconds(1900) + 1us);
-  const auto again = t.request(Method::Invite);
-  EXPECT_EQ(again.request.body, "hold");
-  t.respond(again, 200, "far", "held");
-  t.event<OfferAnswered>();
-  EXPECT_EQ(t.count<OfferFailed>(), 0u);
+  test::expectTriedAgainByTheOwner(t, Method::Invite);
 }
 
 TEST(ReInvite, OfOursRefusedWith491IsTriedAgainWithin2SecondsByTheOther) {
@@ -175,21 +147,14 @@ TEST(ReInvite, OfOursRefusedWith491IsTriedAgainWithin2SecondsByTheOther) {
   t.establishIncoming();
   ASSERT_TRUE(t.agent.reInvite(t.now, t.call, "hold"));
   t.respond(t.request(Method::Invite), 491);
-  t.runFor(seconds(2));
+  t.runFor(2s);
   t.request(Method::Invite);
 }
 
 TEST(ReInvite, ThatWaitsAfterAGlareGivesWayToTheirs) {
   CallFixture t;
   t.establishOutgoing();
-  ASSERT_TRUE(t.agent.reInvite(t.now, t.call, "hold"));
-  t.respond(t.request(Method::Invite), 491);
-  t.receive(t.inDialog(Method::Invite, "their hold"));
-  EXPECT_EQ(t.event<OfferFailed>().status, 491);
-  EXPECT_EQ(t.event<OfferReceived>().sdp, "their hold");
-  ASSERT_TRUE(t.agent.answerOffer(t.now, t.call, "held"));
-  t.runFor(seconds(5));
-  EXPECT_TRUE(t.requests.empty());
+  test::expectWayGiven(t, Method::Invite);
 }
 
 TEST(ReInvite, DoesNotGoRoundForeverWith491) {
@@ -198,7 +163,7 @@ TEST(ReInvite, DoesNotGoRoundForeverWith491) {
   ASSERT_TRUE(t.agent.reInvite(t.now, t.call, "hold"));
   for (int i = 0; i < 100 && t.count<OfferFailed>() == 0; ++i) {
     t.respond(t.request(Method::Invite), 491);
-    t.runFor(seconds(4));
+    t.runFor(4s);
   }
   EXPECT_EQ(t.event<OfferFailed>().status, 491);
   EXPECT_LT(t.agent.counters().glares, 10u);
@@ -230,10 +195,7 @@ TEST(ReInvite, ASecondOneOfTheFarEndBeforeTheFirstIsAnsweredGets500) {
 TEST(ReInvite, TakenBackByTheFarEndIsWithdrawn) {
   CallFixture t;
   t.establishOutgoing();
-  const auto id = t.receive(t.inDialog(Method::Invite, "video"));
-  t.handle(CancelReceived{id, {}});
-  EXPECT_EQ(t.response().response.status, 487);
-  EXPECT_EQ(t.event<OfferWithdrawn>().status, 487);
+  test::expectWithdrawn(t);
   EXPECT_EQ(t.agent.answerOffer(t.now, t.call, "x").error(), CommandError::WrongState);
   EXPECT_EQ(t.count<Ended>(), 0u);
   EXPECT_TRUE(t.agent.reInvite(t.now, t.call, "audio"));
@@ -242,10 +204,7 @@ TEST(ReInvite, TakenBackByTheFarEndIsWithdrawn) {
 TEST(ReInvite, ThatTheOwnerLeavesAloneIsRefusedInTime) {
   CallFixture t;
   t.establishOutgoing();
-  t.receive(t.inDialog(Method::Invite, "video"));
-  t.runFor(Timers{}.offerWait);
-  EXPECT_EQ(t.response().response.status, 504);
-  EXPECT_EQ(t.event<OfferWithdrawn>().status, 504);
+  test::expectRefusedAfter(t, Method::Invite, Timers{}.offerWait);
 }
 
 TEST(ReInvite, WhoseAnswerIsNeverAcknowledgedEndsTheCall) {
@@ -253,7 +212,7 @@ TEST(ReInvite, WhoseAnswerIsNeverAcknowledgedEndsTheCall) {
   t.establishOutgoing();
   t.receive(t.inDialog(Method::Invite, "hold"));
   ASSERT_TRUE(t.agent.answerOffer(t.now, t.call, "held"));
-  t.runFor(seconds(32));
+  t.runFor(32s);
   t.request(Method::Bye);
   EXPECT_EQ(t.event<Ended>().status, 408);
 }
@@ -269,7 +228,7 @@ TEST(ReInvite, OnItsWayDoesNotHoldUpABye) {
   t.respond(invite, 200, "far", "held");
   t.ack();
   EXPECT_TRUE(t.events.empty());
-  t.expectNothingLeftAfter(seconds(0));
+  t.expectNothingLeftAfter(0s);
 }
 
 TEST(ReInvite, PendingOfTheFarEndIsAnsweredWhenWeHangUp) {
@@ -279,7 +238,7 @@ TEST(ReInvite, PendingOfTheFarEndIsAnsweredWhenWeHangUp) {
   ASSERT_TRUE(t.agent.hangUp(t.now, t.call));
   EXPECT_EQ(t.response().response.status, 487);
   t.respond(t.request(Method::Bye), 200);
-  t.expectNothingLeftAfter(seconds(0));
+  t.expectNothingLeftAfter(0s);
 }
 
 }  // namespace

@@ -7,8 +7,6 @@
 namespace crosspoint::sip {
 namespace {
 
-using std::chrono::milliseconds;
-using std::chrono::seconds;
 using test::CallFixture;
 
 // ---- Our INVITE ----
@@ -142,7 +140,7 @@ TEST(ReliableResponse, WithAnOfferThatTheOwnerLeavesAloneEndsTheCall) {
   EXPECT_EQ(t.cancels.size(), 1u);
   EXPECT_EQ(t.event<Ended>().status, 488);
   t.respond(invite, 487);
-  t.expectNothingLeftAfter(seconds(0));
+  t.expectNothingLeftAfter(0s);
 }
 
 TEST(ReliableResponse, WithoutABodyToAnInviteWithoutOfferLeavesTheOfferToThe200) {
@@ -274,14 +272,14 @@ TEST(ReliableResponse, OfOursIsRepeatedWithDoublingPausesUntilItsPrack) {
   EXPECT_EQ(first.response.require, std::vector<std::string>{"100rel"});
   EXPECT_EQ(first.response.body, "answer");
   ASSERT_TRUE(first.response.rseq.has_value());
-  t.runFor(milliseconds(3500));  // after 0.5, 1.5 and 3.5 s
+  t.runFor(3500ms);  // after 0.5, 1.5 and 3.5 s
   EXPECT_EQ(t.responses.size(), 3u);
   for (const auto& repeated : std::exchange(t.responses, {})) EXPECT_EQ(repeated.response.rseq, first.response.rseq);
   const auto id = t.receive(t.prack(first));
   const auto ok = t.response();
   EXPECT_EQ(ok.id, id);
   EXPECT_EQ(ok.response.status, 200);
-  t.runFor(seconds(30));
+  t.runFor(30s);
   EXPECT_TRUE(t.silent());
   t.receive(t.prack(first));
   EXPECT_EQ(t.response().response.status, 481) << "a second one for the same";
@@ -297,13 +295,13 @@ TEST(ReliableResponse, ThatIsNeverAcknowledgedEndsTheCallWith504) {
   CallFixture t;
   t.startIncomingReliable();
   ASSERT_TRUE(t.agent.progress(t.now, t.call, "answer"));
-  t.runFor(seconds(32) - 1us);
+  t.runFor(32s - 1us);
   EXPECT_EQ(t.count<Ended>(), 0u);
   EXPECT_EQ(t.responses.size(), 7u);
   t.runFor(1us);
   EXPECT_EQ(t.responses.back().response.status, 504);
   EXPECT_EQ(t.event<Ended>().status, 504);
-  t.expectNothingLeftAfter(seconds(0));
+  t.expectNothingLeftAfter(0s);
 }
 
 TEST(ReliableResponse, IsForCallersWhoKnowItAndForRingingOnlyWhereTheyInsist) {
@@ -357,7 +355,7 @@ TEST(ReliableResponse, WithABodyHoldsBackThe200AndAnotherDoesNot) {
   const auto sent = ringing.response();
   ASSERT_TRUE(ringing.agent.accept(ringing.now, ringing.call, "answer"));
   EXPECT_EQ(ringing.response().response.body, "answer");
-  ringing.runFor(seconds(5));
+  ringing.runFor(5s);
   EXPECT_TRUE(ringing.silent()) << "not repeated any more";
   ringing.receive(ringing.prack(sent));
   EXPECT_EQ(ringing.response().response.status, 200) << "a late PRACK is still taken";
@@ -389,7 +387,7 @@ TEST(ReliableResponse, WithOurOfferWhosePrackHasNoAnswerEndsTheCall) {
   EXPECT_EQ(t.response().response.status, 200);
   EXPECT_EQ(t.response().response.status, 488);
   EXPECT_EQ(t.event<Ended>().status, 488);
-  t.expectNothingLeftAfter(seconds(0));
+  t.expectNothingLeftAfter(0s);
 }
 
 TEST(ReliableResponse, WithOurAnswerMayGetAnotherOfferInItsPrack) {
@@ -441,7 +439,7 @@ TEST(ReliableResponse, OnItsWayEndsWithTheCall) {
       ASSERT_TRUE(t.agent.hangUp(t.now, t.call));
     EXPECT_EQ(t.response().response.status, cancelled ? 487 : 480);
     t.event<Ended>();
-    t.expectNothingLeftAfter(seconds(0));
+    t.expectNothingLeftAfter(0s);
   }
 }
 
@@ -451,7 +449,7 @@ TEST(ReliableResponse, SentOnceIsNotRepeatedEachMinuteWithItsBody) {
   ASSERT_TRUE(t.agent.progress(t.now, t.call, "answer"));
   t.receive(t.prack(t.response()));
   t.response();
-  t.runFor(seconds(61));
+  t.runFor(61s);
   const auto again = t.response();
   EXPECT_EQ(again.response.status, 183);
   EXPECT_TRUE(again.response.body.empty());

@@ -12,8 +12,6 @@ namespace crosspoint::sip {
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::minutes;
-using std::chrono::seconds;
 using test::AgentFixture;
 
 class RandomFarEnd {
@@ -34,7 +32,7 @@ class RandomFarEnd {
     }
     static_cast<void>(agent_.hangUp(now_, call_));
     drain();
-    pass(minutes(10));
+    pass(10min);
     EXPECT_EQ(ended_, 1);
     EXPECT_EQ(agent_.callCount(), 0u);
     EXPECT_FALSE(agent_.nextTimeout().has_value());
@@ -74,12 +72,12 @@ class RandomFarEnd {
     while (now_ < end) {
       TimePoint next = end;
       for (const auto& [id, open] : open_) {
-        if (!open.rang) next = std::min(next, open.at + seconds(32));
+        if (!open.rang) next = std::min(next, open.at + 32s);
       }
       if (const auto due = agent_.nextTimeout()) next = std::min(next, *due);
       now_ = std::max(now_, next);
       for (auto it = open_.begin(); it != open_.end();) {
-        const bool failed = !it->second.rang && it->second.at + seconds(32) <= now_;
+        const bool failed = !it->second.rang && it->second.at + 32s <= now_;
         const auto id = it->first;
         it = failed ? open_.erase(it) : std::next(it);
         if (!failed) continue;

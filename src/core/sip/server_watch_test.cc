@@ -7,13 +7,11 @@
 namespace crosspoint::sip {
 namespace {
 
-using std::chrono::milliseconds;
-using std::chrono::minutes;
 using std::chrono::seconds;
 using test::AgentFixture;
 using test::CallFixture;
 
-Config watching(seconds interval = seconds(30)) {
+Config watching(seconds interval = 30s) {
   Config config = test::defaultConfig();
   config.optionsInterval = interval;
   return config;
@@ -23,7 +21,7 @@ struct WatchFixture : AgentFixture {
   explicit WatchFixture(Config config = watching()) : AgentFixture(std::move(config)) {}
 
   SendRequest ask() {
-    for (int i = 0; i < 1000 && !pending(Method::Options); ++i) runFor(milliseconds(100));
+    for (int i = 0; i < 1000 && !pending(Method::Options); ++i) runFor(100ms);
     return request(Method::Options);
   }
   bool pending(Method method) {
@@ -56,14 +54,14 @@ TEST(ServerWatch, AsksNothingUnlessItIsTold) {
 TEST(ServerWatch, AsksTheServerNowAndThen) {
   WatchFixture t;
   const auto first = t.ask();
-  EXPECT_LE(t.now, test::kStart + seconds(30));
+  EXPECT_LE(t.now, test::kStart + 30s);
   EXPECT_EQ(first.request.uri.toString(), "sip:192.0.2.9:5060");
   EXPECT_EQ(first.destination, test::defaultConfig().server);
   EXPECT_FALSE(first.request.from.tag.empty());
   const TimePoint answered = t.now;
   t.respond(first, 200);
   const auto second = t.ask();
-  EXPECT_EQ(t.now, answered + seconds(30));
+  EXPECT_EQ(t.now, answered + 30s);
   EXPECT_EQ(second.request.callId, first.request.callId);
   EXPECT_EQ(second.request.cseq, first.request.cseq + 1);
   EXPECT_TRUE(t.events.empty()) << "reachable from the start";
@@ -77,7 +75,7 @@ TEST(ServerWatch, TellsEachChangeOnce) {
   EXPECT_EQ(told.status, 408);
   const TimePoint lost = t.now;
   t.fail(t.ask(), TransactionFailed::Cause::Transport);
-  EXPECT_EQ(t.now, lost + seconds(5)) << "asked more often";
+  EXPECT_EQ(t.now, lost + 5s) << "asked more often";
   t.respond(t.ask(), 503);
   EXPECT_TRUE(t.events.empty());
   t.respond(t.ask(), 404);
@@ -91,7 +89,7 @@ TEST(ServerWatch, TellsEachChangeOnce) {
 TEST(ServerWatch, AnAnswerThatNeverComesIsItsOwnFinding) {
   WatchFixture t;
   const auto first = t.ask();
-  t.runFor(seconds(34));
+  t.runFor(34s);
   EXPECT_FALSE(t.event<ServerReachable>().reachable);
   t.respond(first, 200);
   EXPECT_TRUE(t.events.empty()) << "too late";
@@ -102,7 +100,7 @@ TEST(ServerWatch, ItsReturnRenewsLostRegistrationsAtOnce) {
   const RegistrationId id = t.registered("1020", 60);
   bool lost = false;
   while (!lost) {  // nothing is answered
-    t.runFor(seconds(1));
+    t.runFor(1s);
     while (!t.requests.empty()) {
       t.fail(t.requests.front());
       t.requests.pop_front();
@@ -111,10 +109,10 @@ TEST(ServerWatch, ItsReturnRenewsLostRegistrationsAtOnce) {
   }
   while (t.pending(Method::Register) || !t.pending(Method::Options)) {
     if (t.pending(Method::Register)) t.fail(t.request(Method::Register));
-    t.runFor(milliseconds(100));
+    t.runFor(100ms);
   }
   t.respond(t.ask(), 200);
-  t.runFor(milliseconds(10));
+  t.runFor(10ms);
   t.grant(t.request(Method::Register));
   EXPECT_EQ(t.event<RegistrationSucceeded>().id, id);
 }
@@ -124,7 +122,7 @@ TEST(ServerWatch, ItsReturnRenewsTheOthersToo) {
   t.registered("1020");
   t.fail(t.ask());
   t.respond(t.ask(), 200);
-  t.runFor(seconds(1));
+  t.runFor(1s);
   const auto refresh = t.request(Method::Register);
   EXPECT_EQ(refresh.request.to.uri.user, "1020") << "the server may have forgotten it";
   t.grant(refresh);
@@ -141,7 +139,7 @@ TEST(ServerWatch, ManyRegistrationsReturnAtABoundedRate) {
   t.respond(t.ask(), 200);
   std::size_t most = 0, all = 0;
   for (int second = 0; second < 31; ++second) {
-    t.runFor(seconds(1));
+    t.runFor(1s);
     std::size_t sent = 0;
     while (t.pending(Method::Register)) {
       t.grant(t.request(Method::Register));
@@ -166,12 +164,12 @@ TEST(OutboundProxy, IsTheFirstHopOfEverythingOutsideDialogs) {
   EXPECT_EQ(invite.request.routes[0].uri.toString(), "sip:proxy.example.test:5080;transport=tcp;lr");
   EXPECT_EQ(invite.request.uri.toString(), "sip:1021@example.test");
   EXPECT_EQ(invite.request.from.uri.host, "example.test");
-  ASSERT_TRUE(t.agent.registerUser(t.now, "1020", {}, "secret", seconds(300)));
+  ASSERT_TRUE(t.agent.registerUser(t.now, "1020", {}, "secret", 300s));
   const auto registers = t.request(Method::Register);
   EXPECT_EQ(registers.destination, config.outboundProxy);
   EXPECT_EQ(registers.request.routes.size(), 1u);
   EXPECT_EQ(registers.request.uri.toString(), "sip:example.test");
-  t.runFor(seconds(30));
+  t.runFor(30s);
   const auto options = t.request(Method::Options);
   EXPECT_EQ(options.destination, config.outboundProxy);
   EXPECT_EQ(options.request.uri.toString(), "sip:192.0.2.9:5060");
@@ -193,7 +191,7 @@ TEST(OutboundProxy, WithoutOneTheServerIsItWithoutARoute) {
 
 TEST(ServiceRoute, IsTheRouteOfLaterCallsOfThatDn) {
   WatchFixture t(test::defaultConfig());
-  const auto id = t.agent.registerUser(t.now, "1020", {}, "secret", seconds(300));
+  const auto id = t.agent.registerUser(t.now, "1020", {}, "secret", 300s);
   const auto sent = t.request(Method::Register);
   EXPECT_TRUE(sent.request.routes.empty());
   Response response = t.makeReply(sent, 200);
@@ -208,7 +206,7 @@ TEST(ServiceRoute, IsTheRouteOfLaterCallsOfThatDn) {
   EXPECT_EQ(invite.destination, test::defaultConfig().server) << "the configured first hop passes it on";
   EXPECT_TRUE(callFrom("1021").request.routes.empty());
 
-  while (!t.pending(Method::Register)) t.runFor(seconds(1));
+  while (!t.pending(Method::Register)) t.runFor(1s);
   const auto refresh = t.request(Method::Register);
   EXPECT_TRUE(refresh.request.routes.empty()) << "RFC 3608 §5.1: not for REGISTER";
   t.grant(refresh);
@@ -220,7 +218,7 @@ TEST(ServiceRoute, StandsBehindTheOutboundProxyAndGoesWithTheRegistration) {
   Config config = test::defaultConfig();
   config.outboundProxy = *Uri::parse("sip:proxy.example.test;lr");
   WatchFixture t(config);
-  const auto id = t.agent.registerUser(t.now, "1020", {}, "secret", seconds(300));
+  const auto id = t.agent.registerUser(t.now, "1020", {}, "secret", 300s);
   const auto sent = t.request(Method::Register);
   Response response = t.makeReply(sent, 200);
   response.serviceRoutes = {test::address("sip:proxy.example.test;lr"), test::address("sip:home.example.test;lr")};

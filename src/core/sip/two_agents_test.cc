@@ -12,7 +12,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::minutes;
-using std::chrono::seconds;
 using test::AgentNetwork;
 using test::kStart;
 using test::NetworkFaults;
@@ -216,7 +215,7 @@ struct RandomOwners {
 void runSeed(std::uint64_t seed, NetworkFaults faults) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   RandomOwners t(seed, faults);
-  t.run(minutes(2));
+  t.run(2min);
   for (int side : {0, 1}) {
     EXPECT_TRUE(t.live[side].empty());
     EXPECT_EQ(t.agent(side).callCount(), 0u);
@@ -238,13 +237,13 @@ TEST(TwoAgents, EndEveryCallOnAGoodNetwork) { runSeeds({}); }
 TEST(TwoAgents, EndEveryCallThroughAProxyThatChallenges) { runSeeds({.challengePercent = 60}); }
 TEST(TwoAgents, EndEveryCallWithLoss) { runSeeds({.lossPercent = 10, .challengePercent = 20}); }
 TEST(TwoAgents, EndEveryCallWithMuchLossAndReordering) {
-  runSeeds({.lossPercent = 30, .challengePercent = 20, .delayMax = seconds(3)});
+  runSeeds({.lossPercent = 30, .challengePercent = 20, .delayMax = 3s});
 }
 TEST(TwoAgents, EndEveryCallThroughAProxyThatRedirects) { runSeeds({.challengePercent = 10, .redirectPercent = 50}); }
 
 TEST(TwoAgents, SetUpMostCallsOnAGoodNetwork) {
   RandomOwners t(99, {});
-  t.run(minutes(20));
+  t.run(20min);
   EXPECT_GT(t.answered * 2, t.started);
   EXPECT_GT(t.reOffers, 50u);
 }
@@ -252,7 +251,7 @@ TEST(TwoAgents, SetUpMostCallsOnAGoodNetwork) {
 // What the rules are checked on: everything happens.
 TEST(TwoAgents, UseReliableResponsesUpdatesAndSessionTimers) {
   RandomOwners t(98, {.challengePercent = 20});
-  t.run(minutes(30));
+  t.run(30min);
   EXPECT_GT(t.earlyOffers, 10u);
   EXPECT_GT(t.earlyAnswers, 10u);
   for (const auto& side : t.network.sides) {
@@ -265,7 +264,7 @@ TEST(TwoAgents, UseReliableResponsesUpdatesAndSessionTimers) {
 
 TEST(TwoAgents, TransferCallsToEachOther) {
   RandomOwners t(96, {.challengePercent = 20, .redirectPercent = 20});
-  t.run(minutes(30));
+  t.run(30min);
   EXPECT_GT(t.replaced, 20u);
   EXPECT_GT(t.transfersDone, 20u);
   for (int side : {0, 1}) {
@@ -283,14 +282,14 @@ TEST(TwoAgents, KeepQuietCallsUpAndNoticeTheEndOfTheNetwork) {
   t.givesCredentials = true;
   for (int i = 0; i < 20; ++i) t.start(i % 2);
   t.network.drain();
-  t.network.runUntil(kStart + minutes(4));
+  t.network.runUntil(kStart + 4min);
   const auto up = t.live;
   EXPECT_GT(up[0].size(), 5u);
-  t.network.runUntil(kStart + minutes(60));
+  t.network.runUntil(kStart + 60min);
   EXPECT_EQ(t.live, up);
   for (const auto& side : t.network.sides) EXPECT_GT(side.rules.refreshesSent, 100u);
   t.network.faults.lossPercent = 100;
-  t.network.runUntil(kStart + minutes(64));
+  t.network.runUntil(kStart + 64min);
   EXPECT_TRUE(t.live[0].empty());
   EXPECT_TRUE(t.live[1].empty());
 }
@@ -300,7 +299,7 @@ struct QuickOwners {
   QuickOwners() : network(7, {}) {
     network.onEvent = [this](int side, const Event& event) { handle(side, event); };
     call[0] = *agent(0).invite(network.now, {.fromUser = "1020", .to = "1021", .sdp = "first of 0"});
-    run(seconds(1));
+    run(1s);
   }
   UserAgent& agent(int side) { return network.sides[side].agent; }
   void run(Duration duration) {
@@ -333,12 +332,12 @@ TEST(TwoAgents, ThatHoldAtOnceLeaveNobodyWithoutAWord) {
     EXPECT_TRUE(t.agent(0).reInvite(t.network.now, t.call[0], "hold of 0"));
     EXPECT_TRUE(byUpdate ? t.agent(1).update(t.network.now, t.call[1], "hold of 1")
                          : t.agent(1).reInvite(t.network.now, t.call[1], "hold of 1"));
-    t.run(seconds(6));
+    t.run(6s);
     // The one whose pause is the shorter comes through, and the other's offer is void.
     EXPECT_EQ(t.answers[1], std::vector<std::string>{"answer to hold of 1"});
     EXPECT_EQ(t.failures[0], std::vector<int>{491});
     EXPECT_TRUE(t.agent(0).reInvite(t.network.now, t.call[0], "hold of 0"));
-    t.run(seconds(1));
+    t.run(1s);
     EXPECT_EQ(t.answers[0], std::vector<std::string>{"answer to hold of 0"});
     EXPECT_TRUE(t.failures[1].empty());
   }
@@ -350,7 +349,7 @@ TEST(TwoAgents, WhoseReInviteMeetsAByeBothEnd) {
   t.network.onEvent = [&](int side, const Event& event) { ended[side] += std::holds_alternative<Ended>(event); };
   EXPECT_TRUE(t.agent(0).reInvite(t.network.now, t.call[0], "hold"));
   EXPECT_TRUE(t.agent(1).hangUp(t.network.now, t.call[1]));
-  t.run(seconds(1));
+  t.run(1s);
   EXPECT_EQ(ended, (std::array<int, 2>{1, 1}));
   for (int side : {0, 1}) EXPECT_EQ(t.agent(side).callCount(), 0u);
 }
