@@ -360,10 +360,9 @@ describe('during a call', () => {
       '2001': answered()
         .request('REFER', { headers: ['Refer-To: <sip:2002@127.0.0.1>'] })
         .expect(202)
-        .receive('NOTIFY')
-        .reply(200)
-        .request('BYE')
-        .expect(200),
+        .take('NOTIFY', { body: 'SIP/2.0 100' })
+        .take('NOTIFY', { body: 'SIP/2.0 180' })
+        .hangUp(),
       '2002': callee().receive('INVITE').reply(180).pause(500).reply(486, { reason: 'Busy Here' }).receive('ACK'),
       '2003': answered().receive('BYE', { Reason: 'SIP;cause=503' }).reply(200),
     });
