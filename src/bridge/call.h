@@ -135,6 +135,8 @@ class Call {
   void handlePresent(TimePoint now, const sip::Event&);
   void handleSipEnd(const sip::Ended&);
   void handleRefreshed(TimePoint now, const std::string& sdp);
+  void hearBranch(TimePoint now, std::uint32_t branch, const std::string& sdp);
+  void leaveBranch(TimePoint now, std::uint32_t branch);
   void handleSipInfo(const sip::InfoReceived&);
   // EVENT-TALK and the like: now to a page that rings, else as soon as it can act on it.
   void prompt(std::string body);
@@ -205,6 +207,14 @@ class Call {
   std::optional<FormerFarEnd> former_;
   std::vector<std::unique_ptr<SipLeg>> retired_;
   bool referring_ = false;  // the page's transfer is under way
+
+  // What early dialogs have said, the one that is heard last. Of more than these the oldest is not heard again.
+  struct EarlyBranch {
+    std::uint32_t number = 0;
+    std::string sdp;
+  };
+  static constexpr std::size_t kEarlyBranchesMax = 4;
+  std::vector<EarlyBranch> earlyBranches_;
 
   // Data that the page sent before the far end could take it.
   struct Info {

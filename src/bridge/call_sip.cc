@@ -56,10 +56,13 @@ void Call::handlePresent(TimePoint now, const sip::Event& event) {
   if (const auto* ringing = std::get_if<sip::Ringing>(&event)) {
     if (ringing->status >= 180) machine_.handleProgress(now, std::nullopt);
   } else if (const auto* early = std::get_if<sip::EarlyMedia>(&event)) {
-    media_.followBranch(now, early->branch);
+    hearBranch(now, early->branch, early->sdp);
     handleSipMedia(now, early->sdp, false);
+  } else if (const auto* branch = std::get_if<sip::EarlyBranchEnded>(&event)) {
+    leaveBranch(now, branch->branch);
   } else if (const auto* answered = std::get_if<sip::Answered>(&event)) {
     sipEstablished_ = true;
+    earlyBranches_.clear();
     media_.followBranch(now, answered->branch);
     takeAttached(answered->extraHeaders);
     handleSipMedia(now, answered->sdp, true);
@@ -93,6 +96,23 @@ void Call::handlePresent(TimePoint now, const sip::Event& event) {
   } else if (const auto* gone = std::get_if<sip::Ended>(&event)) {
     handleSipEnd(*gone);
   }
+}
+
+// Of several early dialogs the one that spoke last is heard.
+void Call::hearBranch(TimePoint now, std::uint32_t branch, const std::string& sdp) {
+  media_.followBranch(now, branch);
+  std::erase_if(earlyBranches_, [branch](const EarlyBranch& other) { return other.number == branch; });
+  if (earlyBranches_.size() == kEarlyBranchesMax) earlyBranches_.erase(earlyBranches_.begin());
+  earlyBranches_.push_back({branch, sdp});
+}
+
+// RFC 6228: it will not answer. If it was the one that is heard, the one that spoke before it is heard again.
+void Call::leaveBranch(TimePoint now, std::uint32_t branch) {
+  const bool heard = !earlyBranches_.empty() && earlyBranches_.back().number == branch;
+  std::erase_if(earlyBranches_, [branch](const EarlyBranch& other) { return other.number == branch; });
+  if (!heard || earlyBranches_.empty()) return;
+  media_.followBranch(now, earlyBranches_.back().number);
+  handleSipMedia(now, earlyBranches_.back().sdp, false);
 }
 
 void Call::handleSipEnd(const sip::Ended& gone) {
@@ -142,6 +162,7 @@ void Call::handleRefreshed(TimePoint now, const std::string& sdp) {
   const auto media = sipLeg_->read(false, sdp);
   const call::Media told = machine_.told(sipSide());
   if (media && machine_.handleNewcomer(now, sipSide(), *media, told, true)) return;
+  if (media) sipLeg_->undoAnswer();
   ++shared_.counters.badMessages;
   log(LogLevel::Warning, "the answer to a session refresh cannot be used: what was agreed before stands");
 }
@@ -149,7 +170,7 @@ void Call::handleRefreshed(TimePoint now, const std::string& sdp) {
 void Call::handleSipOffer(TimePoint now, const sip::OfferReceived& offer) {
   sipOfferWaits_ = false;
   sipOfferBranch_ = offer.branch;
-  if (offer.early) media_.followBranch(now, offer.branch);
+  if (offer.early && offer.sdp) hearBranch(now, offer.branch, *offer.sdp);
   if (!offer.sdp) {  // RFC 3261 §14.2: we are to make the offer
     sipAsked_ = true;
     machine_.handleOfferRequest(now, sipSide());

@@ -33,42 +33,41 @@ std::optional<std::string> SipLeg::write(const call::Media& media, bool offer) {
   }
   SessionDescription description;
   description.sessionId = sessionId_;
-  description.sessionVersion = ++sessionVersion_;
+  description.sessionVersion = sessionVersion_;
   description.originAddress = address;
   description.connection = address;
-  description.sections = sections_.write(media, offer, "RTP/AVP");
+  description.sections = said_.sections.write(media, offer, "RTP/AVP");
   for (std::size_t i = 0; i < description.sections.size(); ++i) {
     MediaSection& section = description.sections[i];
     section.mid.clear();
-    const auto stream = sections_.streamOf(i);
+    const auto stream = said_.sections.streamOf(i);
     if (stream && media[*stream].present()) section.port = ports_[*stream]->rtpAddress.port;
   }
-  return sdp::write(description);
+  // RFC 3264 §8: the version rises with every change, and with nothing else.
+  if (auto text = sdp::write(description); text == lastText_) return text;
+  description.sessionVersion = ++sessionVersion_;
+  lastText_ = sdp::write(description);
+  return lastText_;
 }
 
-void SipLeg::undoOffer() {
-  sections_ = sectionsBefore_;
-  announced_ = announcedBefore_;
-}
+void SipLeg::undoOffer() { said_ = beforeOffer_; }
+
+void SipLeg::undoAnswer() { said_ = beforeAnswer_; }
 
 std::expected<call::Media, std::string> SipLeg::read(bool offer, std::string_view text) {
-  const auto description = sdp::parse(text);
+  auto description = sdp::parse(text);
   if (!description)
     return std::unexpected("SDP line " + std::to_string(description.error().line) + ": " + description.error().message);
-  if (offer) {
-    sectionsBefore_ = sections_;
-    announcedBefore_ = announced_;
+  (offer ? beforeOffer_ : beforeAnswer_) = said_;
+  // Only plain RTP is spoken on this side. A far end that offers both ways has two sections of a kind.
+  for (MediaSection& section : description->sections) {
+    if (section.protocol != "RTP/AVP" && section.protocol != "RTP/AVPF") section.port = 0, section.bundleOnly = false;
   }
-  call::Media media = sections_.read(*description, offer);
+  call::Media media = said_.sections.read(*description, offer);
   for (std::size_t stream = 0; stream < call::kStreams; ++stream) {
-    announced_[stream] = {};
-    const MediaSection* section = Sections::find(*description, sections_.sectionOf(stream));
+    Announced& announced = said_.announced[stream] = {};
+    const MediaSection* section = Sections::find(*description, said_.sections.sectionOf(stream));
     if (section == nullptr || section->refused() || !media[stream].present()) continue;
-    // Only plain RTP is spoken on this side.
-    if (section->protocol != "RTP/AVP" && section->protocol != "RTP/AVPF") {
-      media[stream] = {};
-      continue;
-    }
     const auto address = section->connection ? section->connection : description->connection;
     if (!address) continue;
     // Nothing is sent to many at once, and RTCP needs the port above.
@@ -81,8 +80,8 @@ std::expected<call::Media, std::string> SipLeg::read(bool offer, std::string_vie
       media[stream].direction = makeDirection(sends(media[stream].direction), false);
       continue;
     }
-    announced_[stream].rtp = SocketAddress{*address, section->port};
-    announced_[stream].rtcp =
+    announced.rtp = SocketAddress{*address, section->port};
+    announced.rtcp =
         section->rtcp ? *section->rtcp : SocketAddress{*address, static_cast<std::uint16_t>(section->port + 1)};
   }
   return media;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/sdp/sdp.h"
 #include "tests/support/seeded_random.h"
 
 namespace crosspoint::bridge {
@@ -9,6 +10,14 @@ namespace {
 
 struct NoPorts : RtpPorts {
   std::optional<RtpPortPair> open() override { return std::nullopt; }
+  void close(const RtpPortPair&) override {}
+};
+
+struct OnePort : RtpPorts {
+  std::optional<RtpPortPair> open() override {
+    return RtpPortPair{SocketId{1}, SocketId{2}, *SocketAddress::parse("192.0.2.1:5000"),
+                       *SocketAddress::parse("192.0.2.1:5001")};
+  }
   void close(const RtpPortPair&) override {}
 };
 
@@ -44,6 +53,45 @@ TEST_F(SipLegTest, TheAddressZeroIsAHold) {
   const auto media = leg.read(true, sdp("0.0.0.0", "4000"));
   ASSERT_TRUE(media);
   EXPECT_EQ((*media)[0].direction, Direction::SendOnly);
+}
+
+// An optional SRTP of phones that do not know RFC 5939: both in one offer, and one of them is to be refused.
+TEST_F(SipLegTest, OfASecureAndAPlainSectionThePlainOneIsTaken) {
+  OnePort onePort;
+  std::string both = sdp("192.0.2.7", "4000") + "m=audio 4002 RTP/AVP 8\r\n";
+  both.replace(both.find("RTP/AVP 0"), 9, "RTP/SAVP 0");
+  SipLeg opened{onePort, random};
+  const auto chosen = opened.read(true, both);
+  ASSERT_TRUE(chosen && (*chosen)[0].present());
+  EXPECT_EQ((*chosen)[0].codecs.at(0).name, "PCMA");
+  EXPECT_EQ(opened.announcedRtp(0)->toString(), "192.0.2.7:4002");
+  const auto answer = opened.write(*chosen, false);
+  ASSERT_TRUE(answer);
+  EXPECT_NE(answer->find("m=audio 0 RTP/SAVP 0\r\n"), std::string::npos) << *answer;
+  EXPECT_NE(answer->find("m=audio 5000 RTP/AVP 8\r\n"), std::string::npos) << *answer;
+}
+
+TEST_F(SipLegTest, TheVersionRisesWithEveryChangeAndWithNothingElse) {
+  OnePort onePort;
+  SipLeg opened{onePort, random};
+  auto media = *opened.read(true, sdp("192.0.2.7", "4000"));
+  const auto version = [&](const call::Media& what, bool offer) {
+    return sdp::parse(opened.write(what, offer).value_or("")).value().sessionVersion;
+  };
+  const auto first = version(media, false);
+  EXPECT_EQ(version(media, false), first) << "a refresh of theirs";
+  EXPECT_EQ(version(media, true), first) << "one of ours";
+  auto held = media;
+  held[0].direction = Direction::SendOnly;
+  EXPECT_EQ(version(held, true), first + 1);
+  EXPECT_EQ(version(media, true), first + 2) << "what was said before is a change, too";
+}
+
+TEST_F(SipLegTest, AnAnswerThatCannotBeUsedIsUndone) {
+  ASSERT_TRUE(leg.read(false, sdp("192.0.2.7", "4000")));
+  ASSERT_TRUE(leg.read(false, sdp("192.0.2.8", "6000")));
+  leg.undoAnswer();
+  EXPECT_EQ(leg.announcedRtp(0)->toString(), "192.0.2.7:4000");
 }
 
 }  // namespace
