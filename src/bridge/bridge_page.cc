@@ -62,6 +62,8 @@ void Bridge::Impl::take(TimePoint now, Session& session, const std::string& to, 
   error.sipStatus = 400;
   error.reason = body.error().message;
   session.tell(roap::toPage(error), session.call != nullptr ? session.call->peerName() : "gateway");
+  // It may have been the OFFER of a new call: then the page would wait for an answer.
+  if (session.call == nullptr && text.starts_with("RSMP")) session.tell("BYE", "gateway");
 }
 
 void Bridge::Impl::handleBody(TimePoint now, Session& session, const std::string& to, roap::PageBody& body) {
