@@ -75,7 +75,8 @@ export class ClientCore {
   #incoming: IncomingCall | null = null;
   #latestSession: SessionHandle | null = null;
   #lastSessionId = 0;
-  #nextCall = new AbortController(); // aborted when a new call begins: a late BYE must not end that one
+  #nextCall = new AbortController(); // aborted when a new call begins: the gateway ends the one before by itself
+  #left = ''; // whose call we ended last: a new one there, without the BYE, would be taken for a change of it
   #unwatch: (() => void)[] = [];
   #failure: { details: FailureDetails; at: number } | null = null; // what the gateway complained about last
 
@@ -188,7 +189,7 @@ export class ClientCore {
       throw new GrtcError(INVALID_STATE_ERROR, `There is a call with ${this.#active.call.peer} already; end it first.`);
     }
     if (!this.platform.isWebrtcSupported()) this.log.error('This browser does not support WebRTC.');
-    this.#nextCall.abort();
+    if (options.peer !== this.#left) this.#nextCall.abort();
     this.#nextCall = new AbortController();
     this.#failure = null;
     const call = new Call(this.#environment(), listener, options);
@@ -278,7 +279,9 @@ export class ClientCore {
     const to = peer === 'self' ? (this.#transport.token ?? peer) : peer; // signalling, section 3: own id is loopback
     const onRefused = (why: string): void => this.#handleRefused(peer, body, why);
     const arrived = this.#transport.post(to, body, { onRefused, ...(retryUntil === undefined ? {} : { retryUntil }) });
-    if (body === 'BYE') this.#ended.add(peer, arrived);
+    if (body !== 'BYE') return;
+    this.#left = peer;
+    this.#ended.add(peer, arrived);
   }
 
   /** Without this message of it a call cannot be set up; a change of it is dropped. */

@@ -313,7 +313,17 @@ describe('A message that does not arrive', () => {
     expect(t.gateway.bodies).toEqual(['BYE']);
   });
 
-  it('a BYE is tried again too, but not into the next call', async () => {
+  it('a BYE is tried again too, before another call to the same peer: without it that would change the call before', async () => {
+    const t = await new Fixture().call();
+    t.gateway.failPosts = 2;
+    t.session.closeSession(true);
+    await settle();
+    t.session.makeOffer('1021');
+    await pass(7000);
+    expect(t.gateway.bodies.slice(-2).map((body) => body.slice(0, 34))).toEqual(['BYE', 'RSMP {"messageType":"OFFER","sdp":']);
+  });
+
+  it('but not into a call to somebody else', async () => {
     const t = await new Fixture().call();
     t.gateway.failPosts = 1;
     t.session.closeSession(true);
