@@ -107,7 +107,7 @@ describe('a sign-in that fails', () => {
     const gateway = await startGateway();
     const taken = await WebParty.start(browser, web, gateway, { dn: '1001' });
     const other = await WebParty.start(browser, web, gateway, { dn: '1001' });
-    expect(await taken.waitFor('onDisconnect')).toEqual({ message: 'The gateway has ended the session.' });
+    expect(await taken.waitFor('onDisconnect')).toEqual({ message: 'The gateway has ended the session: The DN has signed in elsewhere.' });
     await Promise.all([taken.page.close(), other.stop()]);
     await gateway.stop();
   });
