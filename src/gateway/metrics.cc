@@ -64,6 +64,7 @@ void addHttp(Families& out, const http::Counters& c) {
   out.gauge("http_waiting", "HTTP requests without their reply", c.waiting);
   out.counter("http_accepted", "HTTP connections accepted", c.accepted);
   out.counter("http_refused_at_limit", "HTTP connections beyond the limit", c.refusedAtLimit);
+  out.counter("http_displaced", "HTTP connections without a request that gave way to newer ones", c.displaced);
   out.counter("http_requests", "HTTP requests", c.requests);
   out.counter("http_bad_requests", "HTTP requests that were none", c.badRequests);
   out.counter("http_timeouts", "HTTP clients that were too slow", c.timeouts);

@@ -84,6 +84,7 @@ struct Connection {
   bool advancing = false, closed = false;
   bool turnPosted = false;  // it goes on when others have had their turn
   bool head = false, keepAlive = false;
+  bool served = false;  // a request of it has had its reply
   TimePoint deadline = TimePoint::max();
   std::uint64_t request = 0;  // 0: none is with the owner; of a WebSocket: what it is known by
   std::unique_ptr<RequestReader> reader;

@@ -15,6 +15,9 @@ namespace {
 using State = Connection::State;
 
 constexpr unsigned kAcceptsPerTurn = 64;
+// At the limit all connections are looked at for those that may go, so many at a time and no more often than this.
+constexpr std::size_t kIdlersPerLook = 256;
+constexpr Duration kLookInterval = std::chrono::milliseconds(100);
 
 std::string httpDate(std::time_t seconds) {
   std::tm parts{};
@@ -86,7 +89,7 @@ void Server::Impl::acceptMany() {
 }
 
 void Server::Impl::adopt(loop::FileDescriptor fd, const SocketAddress& remote) {
-  if (counters.connections >= config_.limits.connectionsMax) {
+  if (counters.connections >= config_.limits.connectionsMax && !displaceIdler()) {
     ++counters.refusedAtLimit;
     if (!tls_) {
       const auto text = replyText({.status = 503, .body = "too many connections\n"}, {.date = date()});
@@ -115,6 +118,52 @@ void Server::Impl::adopt(loop::FileDescriptor fd, const SocketAddress& remote) {
   setDeadline(connection, connection.state == State::Idle ? config_.limits.idleMax : config_.limits.requestMax);
   if (tls_ && !connection.stream.secure()) return close(connection);
   advance(connection);
+}
+
+// At the limit whoever holds a connection without a whole request gives way: first those that have never made one, then
+// those that have been so for longest. A stranger cannot keep others out by holding many.
+bool Server::Impl::displaceIdler() {
+  const auto now = loop::monotonicNow();
+  if (idlers_.empty() && now >= lookAgainAt_) {
+    lookAgainAt_ = now + kLookInterval;
+    findIdlers();
+  }
+  while (!idlers_.empty()) {
+    const Idler idler = idlers_.back();
+    idlers_.pop_back();
+    auto* connection = connections_[idler.slot].get();
+    if (!connection || connection->serial != idler.serial || connection->deadline != idler.deadline) continue;
+    if (!isIdle(*connection)) continue;
+    ++counters.displaced;
+    close(*connection);
+    return true;
+  }
+  return false;
+}
+
+// The first to go last.
+void Server::Impl::findIdlers() {
+  for (const auto& connection : connections_) {
+    if (!connection || !isIdle(*connection)) continue;
+    const auto patience = connection->state == State::Idle ? config_.limits.idleMax : config_.limits.requestMax;
+    idlers_.push_back({.served = connection->served,
+                       .since = connection->deadline - patience,
+                       .slot = connection->slot,
+                       .serial = connection->serial,
+                       .deadline = connection->deadline});
+  }
+  const auto goesFirst = [](const Idler& a, const Idler& b) {
+    return a.served != b.served ? b.served : a.since < b.since;
+  };
+  const auto count = std::min(idlers_.size(), kIdlersPerLook);
+  const auto end = idlers_.begin() + static_cast<std::ptrdiff_t>(count);
+  std::partial_sort(idlers_.begin(), end, idlers_.end(), goesFirst);
+  idlers_.erase(end, idlers_.end());
+  std::ranges::reverse(idlers_);
+}
+
+bool Server::Impl::isIdle(const Connection& connection) {
+  return connection.state == State::Handshake || connection.state == State::Idle || connection.state == State::Reading;
 }
 
 void Server::Impl::drain() {

@@ -44,7 +44,9 @@ struct TlsConfig {
 };
 
 struct Limits {
-  std::size_t connectionsMax = 18'000;    // more are told 503 and closed; the process has 20,000 descriptors
+  // The process has 20,000 descriptors. At the limit connections that wait for nothing give way to newer ones; where
+  // there is none such the newcomer is told 503 and closed.
+  std::size_t connectionsMax = 18'000;
   std::size_t headerBytesMax = 8 * 1024;  // 431
   std::size_t bodyBytesMax = 128 * 1024;  // 413
   // From the first byte to the last of a request, a TLS handshake, or a message on a WebSocket: 408, closed.
@@ -67,7 +69,7 @@ struct Config {
 struct Counters {
   std::uint64_t connections = 0;  // gauge
   std::uint64_t waiting = 0;      // gauge: requests without their reply
-  std::uint64_t accepted = 0, refusedAtLimit = 0;
+  std::uint64_t accepted = 0, refusedAtLimit = 0, displaced = 0;
   std::uint64_t requests = 0, badRequests = 0, timeouts = 0;
   std::uint64_t closedWhileWaiting = 0, undelivered = 0;
   std::uint64_t sockets = 0;  // gauge: open WebSockets

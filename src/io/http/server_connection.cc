@@ -211,6 +211,7 @@ bool Server::Impl::stepWrite(Connection& connection) {
 void Server::Impl::finishReply(Connection& connection) {
   if (connection.stream.wasReset()) return close(connection);
   std::string().swap(connection.out);
+  connection.served = true;
   if (connection.keepAlive) {
     connection.state = State::Idle;
     setDeadline(connection, config_.limits.idleMax);

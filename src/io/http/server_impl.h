@@ -44,6 +44,9 @@ class Server::Impl {
   void armAccept();
   void acceptMany();
   void adopt(loop::FileDescriptor fd, const SocketAddress& remote);
+  bool displaceIdler();
+  void findIdlers();
+  static bool isIdle(const Connection& connection);
   void armSweep();
   void sweep();
   void handleDeadline(Connection& connection);
@@ -75,6 +78,15 @@ class Server::Impl {
   void setDeadline(Connection& connection, Duration after) { connection.deadline = loop::monotonicNow() + after; }
   std::string_view date();
 
+  // A connection without a request that the owner has, as it was when it was looked at.
+  struct Idler {
+    bool served = false;
+    TimePoint since;
+    std::uint32_t slot = 0;
+    std::uint64_t serial = 0;
+    TimePoint deadline;
+  };
+
   boost::asio::io_context& context_;
   const Config config_;
   const AllowedOrigins allowed_;
@@ -84,6 +96,8 @@ class Server::Impl {
   bool draining_ = false, acceptArmed_ = false;
   std::vector<std::unique_ptr<Connection>> connections_;  // by slot
   std::vector<std::uint32_t> freeSlots_;
+  std::vector<Idler> idlers_;  // that may go, the first one last
+  TimePoint lookAgainAt_{};
   std::vector<std::unique_ptr<Connection>> closed_;         // until no function of ours can hold them any more
   std::unordered_map<std::uint64_t, Connection*> waiting_;  // by request
   std::unordered_map<std::uint64_t, Connection*> sockets_;  // by the request that opened it

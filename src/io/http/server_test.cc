@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include <cstdio>
+#include <deque>
 #include <fstream>
 
 #include "io/http/server_fixture.h"
@@ -292,6 +293,29 @@ TEST_F(ServerFixture, ConnectionsBeyondTheLimitAreToldSo) {
   Client four(address);
   four.send(kGet);
   expectReceived(four, "<>");
+}
+
+TEST_F(ServerFixture, AtTheLimitConnectionsThatWaitForNothingGiveWay) {
+  start({.limits = {.connectionsMax = 4}});
+  Client waiting(address), served(address), silent(address), slow(address);
+  waiting.send(kWait);
+  served.send(kGet);
+  expectReceived(served, "<>");
+  slow.send("GET /now HTTP/1.1\r\n");
+  runUntil([&] { return kept.size() == 1 && server->counters().accepted == 4; });
+  std::deque<Client> newcomers;
+  for (Client* loser : {&silent, &slow, &served}) {
+    EXPECT_FALSE(loser->ended);
+    newcomers.emplace_back(address).send(kWait);
+    runUntil([&] { return kept.size() == 1 + newcomers.size(); });
+    expectEnd(*loser);
+  }
+  EXPECT_EQ(server->counters().displaced, 3U);
+  Client tooMany(address);
+  expectEnd(tooMany);
+  EXPECT_TRUE(tooMany.received.starts_with("HTTP/1.1 503")) << tooMany.received;
+  waiting.poll();
+  EXPECT_FALSE(waiting.ended);
 }
 
 TEST_F(ServerFixture, APortThatIsTakenIsAClearError) {
