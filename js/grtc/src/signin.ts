@@ -72,6 +72,9 @@ export class SignIn {
       if (await isReachable(this.#platform, gateway, signal)) {
         return `The gateway ${gateway} answers, but not to this page: its [http] allowed-origins must have where the page comes from.`;
       }
+      if (this.#platform.isHttpsPage && /^http:/i.test(gateway)) {
+        return `The gateway ${gateway} cannot be reached: a page that came by https needs the https URL of its gateway.`;
+      }
       return `The gateway ${gateway} cannot be reached (${describe(error)}).`;
     } finally {
       signal.removeEventListener('abort', giveUp);

@@ -112,3 +112,16 @@ describe('A session that the gateway has ended', () => {
     expect(t.last('onDisconnect')).toEqual({ message: 'The gateway has ended the session: The DN has signed in elsewhere.' });
   });
 });
+
+describe('A gateway that cannot be reached', () => {
+  it.each([
+    [false, 'http://gw.example:8086', /Failed to fetch/],
+    [true, 'http://gw.example:8086', /needs the https URL/],
+    [true, 'https://gw.example:8086', /Failed to fetch/],
+  ])('(page by https: %s, gateway %s) is told of with the reason', async (isHttpsPage, gateway, reason) => {
+    const t = new Fixture({ webrtc_gateway: gateway }, (platform) => void (platform.isHttpsPage = isHttpsPage));
+    t.gateway.down.add(gateway);
+    await t.signIn();
+    expect(t.last('onFailed')).toMatchObject({ message: expect.stringMatching(reason) as unknown });
+  });
+});

@@ -99,6 +99,7 @@ export const browserPlatform: Platform = {
   openSocket,
   onNetworkChange,
   onPageEnd,
+  isHttpsPage: typeof location !== 'undefined' && location.protocol === 'https:',
   takesProvisionalAnswers: kBrowser.name !== 'firefox',
   createPeerConnection: (configuration) => new RTCPeerConnection(configuration),
   getUserMedia: (constraints) => navigator.mediaDevices.getUserMedia(constraints),

@@ -66,6 +66,8 @@ export interface Platform {
   onNetworkChange(callback: () => void): () => void;
   /** Calls back when the page is going for good: closed, reloaded, left. Returns what ends that. */
   onPageEnd(callback: () => void): () => void;
+  /** The page came by https: then browsers ask nobody by http, but on this machine. */
+  readonly isHttpsPage: boolean;
   /** Whether provisional answers are understood here. Firefox refuses them ("pranswer"). */
   readonly takesProvisionalAnswers: boolean;
   createPeerConnection(configuration: RTCConfiguration): PeerConnection;

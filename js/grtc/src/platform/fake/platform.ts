@@ -15,6 +15,7 @@ export class FakePlatform implements Platform {
   supported = true;
   hasSockets = true;
   takesProvisionalAnswers = true;
+  isHttpsPage = false;
   /** What the user says to the question for devices; null: nothing yet. */
   mediaFailure: Error | null = null;
   mediaDelay = 0;
