@@ -1,7 +1,7 @@
 // The page's side of a call as ROAP has it (docs/protocols/roap.md): ids, sequence numbers, repeated messages, glare, ERROR, SHUTDOWN.
 import { describe, expect } from 'vitest';
 import { offerOf } from '../support/raw_client';
-import { scenario, type Call, type Cast } from './scenario';
+import { scenario, type Call } from './scenario';
 import { answering, callee, ringing } from './script';
 import { phoneSdp } from './sdp';
 import { kPageOffer, type Roap } from './wire_page';
@@ -13,13 +13,6 @@ const kALaw = { payload: 8, codec: 'PCMA/8000' };
 const say = (call: Call, { offererSessionId }: Roap, more: Partial<Roap>): Promise<void> =>
   call.send(`RSMP ${JSON.stringify({ offererSessionId, answererSessionId: 2, ...more })}`);
 
-/** The gateway has nothing more to say: what there was would stand before its answer. */
-async function nothingIsLeft({ page, unread }: Cast, call: Call): Promise<void> {
-  await call.send('GET-STATS');
-  await page.next(/^PUT-STATS/);
-  expect(unread(/^SDP/)).toEqual([]);
-}
-
 describe('ROAP', () => {
   scenario('an ANSWER names the OFFER that it answers, whatever the page takes for an id', {}, async ({ dial }) => {
     const call = await dial(answering().take('BYE'), kPageOffer, { offererSessionId: 'a page\'s own "id"' });
@@ -30,23 +23,23 @@ describe('ROAP', () => {
     await call.hangUp();
   });
 
-  scenario('an OFFER that is posted three times makes one call and gets one ANSWER', {}, async (cast) => {
+  scenario('an OFFER that is posted three times makes one call and gets one ANSWER', {}, async ({ dial, page }) => {
     const again = { offererSessionId: 3, seq: 1, tiebreaker: 99 };
-    const call = await cast.dial(callee().receive('INVITE').pause(300).answer().take('BYE'), kPageOffer, again);
-    for (let i = 0; i < 2; ++i) await cast.page.offer(call.peer, kPageOffer, again);
+    const call = await dial(callee().receive('INVITE').pause(300).answer().take('BYE'), kPageOffer, again);
+    for (let i = 0; i < 2; ++i) await page.offer(call.peer, kPageOffer, again);
     await call.answered();
-    await cast.page.offer(call.peer, kPageOffer, again);
-    await nothingIsLeft(cast, call);
+    await page.offer(call.peer, kPageOffer, again);
+    await call.nothingIsLeft();
     await call.hangUp();
   });
 
-  scenario('glare: a page that drops our OFFER for one of its own learns from our ANSWER what ours would have said', {}, async (cast) => {
-    const call = await cast.inCall(answering().reinvite({ sdp: phoneSdp({ version: 2, ...kALaw }) }, { body: 'PCMA' }).take('BYE'), kBothLaws);
+  scenario('glare: a page that drops our OFFER for one of its own learns from our ANSWER what ours would have said', {}, async ({ inCall, page }) => {
+    const call = await inCall(answering().reinvite({ sdp: phoneSdp({ version: 2, ...kALaw }) }, { body: 'PCMA' }).take('BYE'), kBothLaws);
     expect(call.answer.sdp).toMatch(/RTP\/SAVPF 0/);
-    const dropped = await cast.page.offered();
+    const dropped = await page.offered();
     expect(dropped.offer.seq).toBe(2);
     expect((await call.renew(kBothLaws)).sdp).toMatch(/RTP\/SAVPF 8/);
-    await nothingIsLeft(cast, call);
+    await call.nothingIsLeft();
     await call.hangUp();
   });
 

@@ -1,5 +1,5 @@
 // One scenario, one sentence: a gateway, a page on the wire and sipp as everything that is SIP.
-import { it } from 'vitest';
+import { expect, it } from 'vitest';
 import type { Script } from './script';
 import { Bench, type BenchOptions, type Far } from './sipp';
 import { kPageOffer, type FromGateway, type Roap, type WirePage } from './wire_page';
@@ -30,6 +30,13 @@ export class Call {
 
   answered(): Promise<Roap> {
     return this.page.answered(this.peer);
+  }
+
+  /** The page has been told nothing more of the call: it would stand before the statistics, for which it asks. */
+  async nothingIsLeft(): Promise<void> {
+    await this.send('GET-STATS');
+    await this.page.next(/^PUT-STATS/);
+    expect(this.page.unread.filter(({ body }) => /^(SDP|BYE|INVITE|EVENT)/.test(body))).toEqual([]);
   }
 
   /** The page hangs up, and `phone` comes to the end of its script. */

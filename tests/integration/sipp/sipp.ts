@@ -74,6 +74,11 @@ export class Bench {
     await until(`a SIP message with ${pattern}`, () => this.traces.some((file) => pattern.test(read(file))));
   }
 
+  /** Waits until some far end has got this. */
+  async gets(pattern: RegExp): Promise<void> {
+    await until(`a far end gets ${pattern}`, () => this.received(pattern).length > 0);
+  }
+
   /** What far ends have got and matches, with the time in ms. */
   received(pattern: RegExp): { at: number; text: string }[] {
     const messages = this.traces.flatMap((file) => read(file).split(/^-{20,} /m)).filter((text) => / message received /.test(text) && pattern.test(text));
