@@ -19,7 +19,10 @@ export class NameServer {
     private readonly socket: Socket,
     readonly address: string, // host:port
   ) {
-    socket.on('message', (question, from) => socket.send(this.answer(question), from.port, from.address));
+    socket.on('message', (question, from) => {
+      const answer = this.answer(question);
+      if (answer) socket.send(answer, from.port, from.address);
+    });
   }
 
   static async start(): Promise<NameServer> {
@@ -40,11 +43,13 @@ export class NameServer {
     this.socket.close();
   }
 
-  // RFC 1035 §4.1; nothing is compressed but the name that was asked for.
-  private answer(question: Buffer): Buffer {
+  // RFC 1035 §4.1; nothing is compressed but the name that was asked for. No answer to what is no question: media for the one who had this
+  // port before.
+  private answer(question: Buffer): Buffer | undefined {
     const labels: string[] = [];
     let at = 12;
     for (; question[at]; at += 1 + question[at]!) labels.push(question.toString('latin1', at + 1, at + 1 + question[at]!));
+    if (at + 5 > question.length) return undefined;
     const name = labels.join('.').toLowerCase();
     const type = question.readUInt16BE(at + 1);
     this.questions.push(name);
