@@ -6,7 +6,7 @@ import { NameServer } from '../support/name_server';
 import { freePorts } from '../support/ports';
 import { until } from '../support/wait';
 import { onBench, scenario } from './scenario';
-import { answering, callee, caller, ringing } from './script';
+import { answering, callee, caller, ringing, type Script } from './script';
 import { heldSdp, kHold } from './sdp';
 import { registrar, type Bench } from './sipp';
 import { held, kPageOffer } from './wire_page';
@@ -108,24 +108,30 @@ describe('OPTIONS', () => {
     await server.done();
     const [first, second] = bench.received(/^OPTIONS /m).map(({ at }) => at);
     expect(second! - first!).toBeGreaterThan(900);
-    expect(await bench.gateway.metric('sip_server_unreachable')).toBe(0);
+    await unreachable(bench, false);
   });
 
+  /** A server that says this to OPTIONS, as long as it is there. */
+  const saying = (status: number): Script => Array.from({ length: 60 }).reduce((script: Script) => script.receive('OPTIONS').reply(status), callee());
+
   onBench('503 means that it is away: sign-ins are refused at once, until it says something else', kOften, async (bench) => {
-    const options = callee().receive('OPTIONS').reply(503).receive('OPTIONS').reply(503).receive('OPTIONS').reply(404);
-    const server = await bench.fars({ OPTIONS: options, REGISTER: registrar() });
+    await bench.fars({ OPTIONS: saying(503) });
     await unreachable(bench, true);
     await expect(bench.signIn({ dn: '1001' })).rejects.toThrow('503 The SIP server cannot be reached at present');
+    const server = await bench.fars({ OPTIONS: saying(404), REGISTER: registrar() });
     await unreachable(bench, false);
     await bench.signIn({ dn: '1001' });
     await server['REGISTER']?.done();
   });
 
-  const kRegistered = { ...kOften, dn: '1001' };
-  scenario('a server that restarts and has forgotten all: the registration recovers, and the next call arrives', kRegistered, async ({ bench, page }) => {
-    await unreachable(bench, true); // the registrar has gone
-    const server = await bench.fars({ OPTIONS: callee().take('OPTIONS'), REGISTER: callee().take('REGISTER', { Contact: '1001' }) });
-    await server['REGISTER']?.done();
+  onBench('a server that restarts and has forgotten all: the registration recovers, and the next call arrives', kOften, async (bench) => {
+    await bench.fars({ OPTIONS: saying(200), REGISTER: registrar() });
+    await unreachable(bench, false); // a question may have come before it was there
+    const page = await until('the page is signed in', () => bench.signIn({ dn: '1001' }));
+    bench.takeAway();
+    await unreachable(bench, true);
+    const again = await bench.fars({ OPTIONS: saying(200), REGISTER: callee().take('REGISTER', { Contact: '1001' }) });
+    await again['REGISTER']?.done();
     const phone = await bench.elsewhere(ringing('1001').answered().hangUp());
     await page.answer();
     await page.next(/^BYE/);

@@ -51,12 +51,19 @@ export class Bench {
     return this.start(script, name, this.front?.farPort ?? this.port);
   }
 
-  /** Several far ends at once, each called under its number; UDP only. */
+  /** Several far ends at once, each called under its number (REGISTER, OPTIONS: under that), and no others any more; UDP only. */
   async fars(scripts: Record<string, Script>): Promise<Record<string, Far>> {
     const ports = Object.fromEntries(await Promise.all(Object.keys(scripts).map(async (user) => [user, await freePorts(1)] as const)));
+    this.takeAway();
     this.board = await Switchboard.open(this.port, this.gateway.sip, ports);
     const started = Object.entries(scripts).map(async ([user, script]) => [user, await this.start(script, user, ports[user]!)] as const);
     return Object.fromEntries(await Promise.all(started));
+  }
+
+  /** Nobody is at the server's port any more. */
+  takeAway(): void {
+    this.board?.close();
+    this.board = undefined;
   }
 
   /** One more far end, at a port of its own: a caller calls the gateway past the server's port. */
@@ -126,7 +133,7 @@ export class Bench {
 
   async stop(): Promise<void> {
     for (const page of this.pages) page.leave();
-    this.board?.close();
+    this.takeAway();
     this.front?.close();
     for (const program of this.programs) await program.stop('SIGKILL');
     await this.gateway.program.stop('SIGKILL'); // nobody is there any more to answer its last requests
