@@ -31,7 +31,12 @@ ClientTransactionId ClientRequests::send(TimePoint now, Request request, Uri des
 
 bool ClientRequests::retryWithCredentials(TimePoint now, Entry& entry, const Response& response,
                                           std::uint32_t& localCseq) {
-  if (entry.cancelWanted || !authenticator_.handleChallenges(response.challenges, entry.challenges)) return false;
+  // Inside a dialog a far end asks, which has no business with other realms than the server's, where that has one.
+  const auto server = environment_.serverRealms.find(authenticator_.user());
+  const bool bounded = !entry.request.to.tag.empty() && server != environment_.serverRealms.end();
+  const auto* known = bounded ? &server->second.names : nullptr;
+  if (entry.cancelWanted || !authenticator_.handleChallenges(response.challenges, entry.challenges, known))
+    return false;
   environment_.clientTransactions.erase(entry.id);
   entry.id = environment_.newTransaction(owner_);
   entry.request.cseq = ++localCseq;  // RFC 3261 §22.2

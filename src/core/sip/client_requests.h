@@ -38,6 +38,7 @@ class ClientRequests {
   ClientRequests& operator=(const ClientRequests&) = delete;
 
   void setCredentials(Credentials credentials);
+  const Authenticator& authenticator() const { return authenticator_; }
 
   // Sends with what realms have asked for so far.
   ClientTransactionId send(TimePoint now, Request request, Uri destination);

@@ -109,20 +109,30 @@ std::optional<Authenticator::Realm> Authenticator::usable(const Challenge& chall
   if (!algorithm || !fitForQuotes(realm.name) || !fitForQuotes(realm.nonce) || !fitForQuotes(realm.opaque))
     return std::nullopt;
   realm.algorithm = *algorithm;
-  if (findParameter(challenge.parameters, "qop")) {
+  if (!value("qop").empty()) {
     if (!listContains(value("qop"), "auth")) return std::nullopt;  // auth-int only: not supported
     realm.qopAuth = true;
   }
   return realm;
 }
 
-bool Authenticator::handleChallenges(const std::vector<Challenge>& challenges, ChallengeHistory& history) {
+std::vector<std::string> Authenticator::realms() const {
+  std::vector<std::string> names;
+  for (const auto& realm : realms_) names.push_back(realm.name);
+  return names;
+}
+
+bool Authenticator::handleChallenges(const std::vector<Challenge>& challenges, ChallengeHistory& history,
+                                     const std::vector<std::string>* known) {
   if (user_.empty() || ++history.rounds > kChallengeRoundsMax) return false;
   std::vector<std::string>
       seen;  // of several challenges of one realm the first that we can answer counts (RFC 8760 §2.4)
   for (const auto& challenge : challenges) {
     auto realm = usable(challenge);
     if (!realm || seen.size() == kRealmsMax) continue;
+    const bool foreign = known != nullptr && std::ranges::find(*known, realm->name) == known->end() &&
+                         std::ranges::find(realms_, realm->name, &Realm::name) == realms_.end();
+    if (foreign) continue;
     const std::string key = (realm->proxy ? "p:" : "u:") + realm->name;
     if (std::ranges::find(seen, key) != seen.end()) continue;
     seen.push_back(key);

@@ -44,8 +44,12 @@ class Authenticator {
   void setCredentials(std::string user, std::string password);
 
   // After a 401 or 407. False if another attempt is pointless: no credentials, no challenge that we can answer, or the
-  // realm has refused an answer to its own fresh nonce.
-  bool handleChallenges(const std::vector<Challenge>& challenges, ChallengeHistory& history);
+  // realm has refused an answer to its own fresh nonce. `known`: only realms among these count, and those that were
+  // answered before; a far end must not get the password's digest for a realm and a nonce of its own choice.
+  bool handleChallenges(const std::vector<Challenge>& challenges, ChallengeHistory& history,
+                        const std::vector<std::string>* known = nullptr);
+  const std::string& user() const { return user_; }
+  std::vector<std::string> realms() const;  // answered so far
   // Puts an answer for every realm that has challenged into `request`, in place of any that it has. Call after the
   // method, the Request-URI and the body are final, each time the request is sent anew.
   void authorize(Request& request, Random& random);

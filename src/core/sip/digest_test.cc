@@ -108,6 +108,15 @@ TEST(Authenticator, TakesTheFirstChallengeOfARealmThatItCanAnswer) {
   EXPECT_EQ(t.value(answers[0], "response").size(), 66u);
 }
 
+TEST(Authenticator, AnEmptyListOfQopsIsNone) {
+  DigestFixture t;
+  ASSERT_TRUE(t.authenticator.handleChallenges({t.challenge("n", {{"qop", "\"\""}})}, t.history));
+  const auto answers = t.authorized().authorizations;
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(t.value(answers[0], "qop"), "(none)");
+  EXPECT_EQ(t.value(answers[0], "nc"), "(none)");
+}
+
 TEST(Authenticator, AnswersServerAndProxySideBySide) {
   DigestFixture t;
   auto proxy = t.challenge("p");

@@ -28,6 +28,12 @@ struct Environment {
     std::vector<NameAddr> routes;
   };
   std::unordered_map<std::string, ServiceRoute> serviceRoutes;  // by user
+  // The realms in which the registrar has asked for the password, by the user name that goes with it.
+  struct ServerRealms {
+    RegistrationId registration{};
+    std::vector<std::string> names;
+  };
+  std::unordered_map<std::string, ServerRealms> serverRealms;
 
   void emit(Event event) { outputs.emplace_back(std::move(event)); }
   void send(Outgoing outgoing) { outputs.emplace_back(std::move(outgoing)); }

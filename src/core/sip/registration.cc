@@ -58,6 +58,10 @@ Registration::~Registration() {
   if (found != environment_.serviceRoutes.end() && found->second.registration == id_) {
     environment_.serviceRoutes.erase(found);
   }
+  const auto realms = environment_.serverRealms.find(requests_.authenticator().user());
+  if (realms != environment_.serverRealms.end() && realms->second.registration == id_) {
+    environment_.serverRealms.erase(realms);
+  }
 }
 
 void Registration::renew(TimePoint now, Duration from, Duration to) {
@@ -85,6 +89,7 @@ void Registration::handleResponse(TimePoint now, ClientTransactionId id, const R
   if ((response.status == 401 || response.status == 407) &&
       requests_.retryWithCredentials(now, *entry, response, sequence_.cseq)) {
     challenged_ = true;
+    environment_.serverRealms[requests_.authenticator().user()] = {id_, requests_.authenticator().realms()};
     return;
   }
   requests_.forget(id);

@@ -248,6 +248,33 @@ TEST(UserAgent, CredentialsOfAnIncomingCallAnswerChallengesToItsBye) {
   EXPECT_EQ(t.request(Method::Bye).request.authorizations.size(), 1u);
 }
 
+// A far end that challenges our BYE would else get a digest of the password for any realm and nonce that it likes.
+TEST(UserAgent, InsideADialogNobodyIsAnsweredInAnotherRealmThanThoseOfTheServer) {
+  CallFixture t;
+  ASSERT_TRUE(t.agent.registerUser(t.now, "1020", "", "secret", seconds(300)));
+  t.challenge(t.request(Method::Register), 401, "n");  // in the realm example.test
+  t.respond(t.request(Method::Register), 200);
+  t.establishIncoming();
+  ASSERT_TRUE(t.agent.setCredentials(t.call, {"1020", "secret"}));
+  const auto challengeOf = [&](const SendRequest& sent, const char* realm) {
+    Response response = t.makeReply(sent, 407);
+    response.challenges = {AgentFixture::digestChallenge("n2", true)};
+    setParameter(response.challenges[0].parameters, "realm", '"' + std::string(realm) + '"');
+    t.handle(ResponseReceived{sent.id, std::move(response)});
+  };
+  for (const auto& [realm, answers] : {std::pair{"example.test", 1u}, {"elsewhere.test", 0u}}) {
+    ASSERT_TRUE(t.agent.sendInfo(t.now, t.call, "text/plain", "x"));
+    challengeOf(t.request(Method::Info), realm);
+    EXPECT_EQ(t.requests.size(), answers) << realm;
+    t.requests.clear();
+  }
+  EXPECT_EQ(t.event<InfoFailed>().status, 407);
+  // Whoever is asked outside a dialog is the server, or whom it trusts with the call.
+  const auto invite = t.startCall();
+  challengeOf(invite, "elsewhere.test");
+  EXPECT_EQ(t.request(Method::Invite).request.authorizations.size(), 1u);
+}
+
 // ---- Strangers and mistakes ----
 
 TEST(UserAgent, RequestsOfUnknownDialogsGet481) {
