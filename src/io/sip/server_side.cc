@@ -10,6 +10,10 @@ namespace {
 
 constexpr int kTimerFactor = 64;  // RFC 3261 §17.1.2.2: the client of a non-INVITE request has given up after 64*T1
 
+// Whoever may not start a dialog may still send what belongs to one, and 481 is remembered like any answer: they leave
+// the rest of the table to the others.
+constexpr std::size_t kStrangersShare = 4;
+
 }  // namespace
 
 struct ServerSide::Transaction {
@@ -49,6 +53,13 @@ void ServerSide::refuse(MessagePointer message, int status) {
                  TAG_IF(status == 415, SIPTAG_ACCEPT_ENCODING_STR("identity")), TAG_END());
 }
 
+// Those that have their answer stay with nta for 64*T1, to meet repetitions (RFC 3261 §17.2.2).
+std::size_t ServerSide::heldByNta() const {
+  usize_t used = 0;
+  nta_agent_get_stats(agent_, NTATAG_S_IRQ_HASH_USED_REF(used), TAG_END());
+  return used;
+}
+
 void ServerSide::handleRequest(msg_t* received, const sip_t* sip) {
   MessagePointer message(received);
   const sip_method_t method = sip->sip_request->rq_method;
@@ -61,11 +72,13 @@ void ServerSide::handleRequest(msg_t* received, const sip_t* sip) {
     return;
   }
   if (method == sip_method_cancel) return refuse(std::move(message), 481);
-  if (!sip->sip_to->a_tag && !mayStart_(sourceOf(received).value_or(SocketAddress()).ip)) {
+  const bool stranger = !mayStart_(sourceOf(received).value_or(SocketAddress()).ip);
+  if (stranger && text(sip->sip_to->a_tag).empty()) {
     ++counters_.strangers;
     return refuse(std::move(message), 403);
   }
-  if (transactions_.size() >= config_.transactionsMax) {
+  const auto room = stranger ? config_.transactionsMax / kStrangersShare : config_.transactionsMax;
+  if (std::max(transactions_.size(), heldByNta()) >= room) {
     ++counters_.refused;
     return refuse(std::move(message), 503);
   }

@@ -22,7 +22,7 @@ class ServerSide {
  public:
   struct Config {
     std::string userAgent;
-    std::size_t transactionsMax = 0;
+    std::size_t transactionsMax = 0;  // with those that are answered and still meet repetitions
     unsigned workers = 1;
     Duration t1{};
     Duration inviteMax{};
@@ -52,6 +52,7 @@ class ServerSide {
   static int handleAckOrCancel(void* transaction, nta_incoming_t* incoming, const sip_t* message);
   void accept(MessagePointer message, Request&& request, unsigned worker);
   void refuse(MessagePointer message, int status);
+  std::size_t heldByNta() const;
   void giveUp(std::uint64_t id);
   void forget(std::uint64_t id);
 

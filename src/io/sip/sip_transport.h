@@ -77,8 +77,10 @@ class SipTransport {
 
     std::size_t mailboxMax = 65536;             // messages on their way to the SIP thread
     std::size_t clientTransactionsMax = 50000;  // beyond: TransactionFailed at once
-    std::size_t serverTransactionsMax = 50000;  // beyond: 503 without the core
-    std::size_t messageBytesMax = 128 * 1024;   // a longer message is answered 413 or ends its TCP connection
+    // Those that are answered count until no repetition can come any more. Beyond: 503 without the core; for a quarter
+    // of it if the request comes from where none outside a dialog is accepted.
+    std::size_t serverTransactionsMax = 50000;
+    std::size_t messageBytesMax = 128 * 1024;  // a longer message is answered 413 or ends its TCP connection
     // A longer request goes over TCP where the far end takes it, by UDP if it refuses or does not answer for T4 (RFC
     // 3261 §18.1.1).
     std::size_t udpBytesMax = 1300;
