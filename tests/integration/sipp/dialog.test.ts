@@ -4,7 +4,7 @@ import { scenario, type Call } from './scenario';
 import { answering, ringing, type Script } from './script';
 import { heldSdp, kForeign, kHold, phoneSdp } from './sdp';
 import type { Bench } from './sipp';
-import { held, kPageOffer } from './wire_page';
+import { held, kBothLaws, kPageOffer, type WirePage } from './wire_page';
 
 describe('re-INVITE', () => {
   scenario('the far end holds and resumes; it is answered at once, and the page need not do anything', {}, async ({ inCall }) => {
@@ -57,16 +57,19 @@ describe('re-INVITE', () => {
     await call.hangUp();
   });
 
-  scenario('without an offer: ours is in the 200, the answer in the ACK', {}, async ({ inCall, page }) => {
-    const call = await inCall(answering().ask('INVITE', {}, { body: 'm=audio' }).ack({ sdp: phoneSdp({ version: 2 }) }).hangUp());
-    await page.offer((await page.next(/^INVITE/)).peer ?? '');
+  // The page is asked for one, and what it says now goes out.
+  const asksForAnOffer = (call: Script): Script => call.ask('INVITE', {}, { body: 'PCMA/8000' }).ack({ sdp: phoneSdp({ version: 2 }) }).hangUp();
+  async function makesAnOffer(page: WirePage, call: Call): Promise<void> {
+    await page.offer((await page.next(/^INVITE/)).peer ?? '', kBothLaws);
     await call.hungUp();
+  }
+
+  scenario('without an offer: the page\'s is in the 200, the answer in the ACK', {}, async ({ inCall, page }) => {
+    await makesAnOffer(page, await inCall(asksForAnOffer(answering())));
   });
 
-  scenario('without an offer, to a caller: the same', { dn: '1001' }, async ({ answers, page }) => {
-    const call = await answers(ringing('1001').answered().ask('INVITE', {}, { body: 'm=audio' }).ack({ sdp: phoneSdp({ version: 2 }) }).hangUp());
-    await page.offer((await page.next(/^INVITE/)).peer ?? '');
-    await call.hungUp();
+  scenario('without an offer, of a caller: the same', { dn: '1001' }, async ({ answers, page }) => {
+    await makesAnOffer(page, await answers(asksForAnOffer(ringing('1001').answered())));
   });
 
   scenario('both hold at once: the far end gets 491, and its second attempt goes through', {}, async ({ inCall }) => {

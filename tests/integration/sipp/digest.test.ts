@@ -24,6 +24,7 @@ describe('digest', () => {
       );
       await call.renew(held(kPageOffer));
       await call.send('INFO-MAP a=1');
+      await bench.gets(/^INFO [^]*nonce="n3"/m); // the BYE would not wait for it
       await call.hangUp();
       expect(rightCredentials(bench)).toBeGreaterThanOrEqual(4);
     });

@@ -1,13 +1,11 @@
 // The page's side of a call as ROAP has it (docs/protocols/roap.md): ids, sequence numbers, repeated messages, glare, ERROR, SHUTDOWN.
 import { describe, expect } from 'vitest';
-import { offerOf } from '../support/raw_client';
 import { scenario, type Call } from './scenario';
 import { answering, callee, ringing } from './script';
 import { phoneSdp } from './sdp';
-import { kPageOffer, type Roap } from './wire_page';
+import { kBothLaws, kPageOffer, type Roap } from './wire_page';
 
-// A page that speaks both laws of G.711, so that the far end may change from one to the other.
-const kBothLaws = `${offerOf(0, 'PCMU/8000').replace('RTP/SAVPF 0', 'RTP/SAVPF 0 8')}a=rtpmap:8 PCMA/8000\r\n`;
+// To which the far end may change where the page speaks both laws.
 const kALaw = { payload: 8, codec: 'PCMA/8000' };
 
 const say = (call: Call, { offererSessionId }: Roap, more: Partial<Roap>): Promise<void> =>

@@ -29,6 +29,8 @@ export interface SignIn {
 
 /** What a page's browser would offer: PCMU and digits. */
 export const kPageOffer = offerOf(0, 'PCMU/8000').replace('RTP/SAVPF 0', 'RTP/SAVPF 0 101') + 'a=rtpmap:101 telephone-event/8000\r\n';
+/** Of one that speaks both laws of G.711, and knows no digits. */
+export const kBothLaws = `${offerOf(0, 'PCMU/8000').replace('RTP/SAVPF 0', 'RTP/SAVPF 0 8')}a=rtpmap:8 PCMA/8000\r\n`;
 export const held = (sdp: string): string => sdp.replaceAll(/a=(sendrecv|sendonly|recvonly)/g, 'a=inactive');
 
 export class WirePage {
