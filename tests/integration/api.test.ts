@@ -1,23 +1,17 @@
 // The Grtc API in a real browser, against a real gateway: what the guide says of each method, exceptions and limits included.
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { waitForSilence, waitForTone } from './support/browser';
 import { kFirefox, kGrtc } from './support/contenders';
 import { hearEachOther } from './support/talk';
 import { until } from './support/wait';
 import { WebParty } from './support/web_party';
-import { World } from './support/world';
+import { worldFor } from './support/world';
 
 const kLeft = 600;
 const kRight = 1_500;
 
 describe.each([kGrtc, kFirefox])('the Grtc API, $browser', (contender) => {
-  let world: World;
-
-  beforeAll(async () => {
-    world = await World.start({ tones: [kLeft, kRight], contenders: [contender, contender] });
-  });
-  afterEach(() => world?.clear());
-  afterAll(() => world?.stop());
+  const world = worldFor({ tones: [kLeft, kRight], contenders: [contender, contender] });
 
   /** What the script throws: the error's name, and whether it is a Grtc.Error with a message. */
   const thrown = (party: WebParty, script: string): Promise<unknown> =>

@@ -1,28 +1,19 @@
 // Grtc.MediaSession and the events of a call in real browsers: data, statistics, what happens when an answer, the gateway or the
 // network fails.
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { waitForFrames, waitForTone } from './support/browser';
 import { kFirefox, kGrtc } from './support/contenders';
-import type { Front } from './support/front';
 import { Relay } from './support/relay';
 import { hearEachOther, talk } from './support/talk';
 import { until } from './support/wait';
 import { WebParty, type PartyOptions } from './support/web_party';
-import { World } from './support/world';
+import { worldFor } from './support/world';
 
 const kPage = 600;
 const kPhone = 1_000;
 
 describe.each([kGrtc, kFirefox])('a call of the Grtc API, $browser', (contender) => {
-  let world: World;
-  let front: Front;
-
-  beforeAll(async () => {
-    world = await World.start({ tones: [kPage], contenders: [contender], front: true });
-    front = world.front;
-  });
-  afterEach(() => world?.clear());
-  afterAll(() => world?.stop());
+  const world = worldFor({ tones: [kPage], contenders: [contender], front: true });
 
   const party = (options: PartyOptions = {}): Promise<WebParty> => world.partyBehindFront(options);
   const thrown = (page: WebParty, script: string): Promise<unknown> =>
@@ -166,15 +157,15 @@ describe.each([kGrtc, kFirefox])('a call of the Grtc API, $browser', (contender)
 
   it('a failed hanging GET is told by onConnectionError and tried again after 3 s, again and again; what came meanwhile arrives', async () => {
     const [page, phone] = await Promise.all([party({ dn: '1001' }), world.phone('2001', kPhone)]);
-    await until('it polls', () => front.askedFor(/^\/wait/).length > 0);
-    const before = front.asked.length;
-    front.refuse(/^\/wait/);
+    await until('it polls', () => world.front.askedFor(/^\/wait/).length > 0);
+    const before = world.front.asked.length;
+    world.front.refuse(/^\/wait/);
     for (let failure = 0; failure < 3; ++failure) expect((await page.waitFor('onConnectionError'))['status']).toEqual(expect.any(String));
-    const times = front.asked.slice(before).flatMap(({ at, isRefused }) => (isRefused ? [at] : []));
+    const times = world.front.asked.slice(before).flatMap(({ at, isRefused }) => (isRefused ? [at] : []));
     expect(times.length).toBeGreaterThan(1);
     for (const [index, at] of times.slice(1).entries()) expect(at - times[index]!).toBeGreaterThanOrEqual(2_900);
     await phone.dial('1001');
-    front.refuse();
+    world.front.refuse();
     await page.waitFor('onIncomingCall', 10_000);
     await page.accept();
     await hearEachOther(page, phone);
@@ -185,17 +176,17 @@ describe.each([kGrtc, kFirefox])('a call of the Grtc API, $browser', (contender)
   it('a hanging GET that gives nothing is made anew after polling_timeout, and a message that does not get through is sent again after 3 s', async () => {
     const configuration = { polling_timeout: 10_000 };
     const page = await party({ dn: '1001', configuration });
-    const before = front.asked.length;
+    const before = world.front.asked.length;
     const idle = await party({ dn: '1002', configuration });
-    const poll = await until('it polls', () => front.asked.slice(before).find(({ path }) => path.startsWith('/wait')));
-    const polls = (): number[] => front.askedFor(new RegExp(`^/wait.*${/id=\w+/.exec(poll.path)![0]}`)).map(({ at }) => at);
-    front.refuse(/^\/message/);
-    const offers = front.sent('OFFER').length;
+    const poll = await until('it polls', () => world.front.asked.slice(before).find(({ path }) => path.startsWith('/wait')));
+    const polls = (): number[] => world.front.askedFor(new RegExp(`^/wait.*${/id=\w+/.exec(poll.path)![0]}`)).map(({ at }) => at);
+    world.front.refuse(/^\/message/);
+    const offers = world.front.sent('OFFER').length;
     await page.call('echo');
-    await until('it tries twice', () => front.sent('OFFER').length >= offers + 2);
-    front.refuse();
+    await until('it tries twice', () => world.front.sent('OFFER').length >= offers + 2);
+    world.front.refuse();
     await waitForTone(page.page, kPage);
-    const [first, ...others] = front.sent('OFFER').slice(offers);
+    const [first, ...others] = world.front.sent('OFFER').slice(offers);
     for (const again of others) expect(again).toEqual(first);
     await page.hangUp();
     await until('the idle one polls anew', () => polls().length > 1);
@@ -213,18 +204,18 @@ describe.each([kGrtc, kFirefox])('a call of the Grtc API, $browser', (contender)
 
   it('the network changes: onIceDisconnected, an ICE restart, and the call goes on', { timeout: 90_000 }, async () => {
     const relay = new Relay();
-    front.rewrite = relay.rewrite;
+    world.front.rewrite = relay.rewrite;
     const [page, phone] = await Promise.all([party({ dn: '1001' }), world.phone('2001', kPhone)]);
     await page.evaluate('client.filterIceCandidates = () => []'); // or the gateway would find a way past the relay
     await talk(page, '2001', phone);
-    const offers = front.sent('OFFER');
+    const offers = world.front.sent('OFFER');
     relay.cut();
     await phone.waitForSilence();
     expect((await page.waitFor('onIceDisconnected', 40_000))['status']).toEqual(expect.any(String));
     await page.evaluate('session.makeOffer()'); // what the guide asks the page to do
     await hearEachOther(page, phone, 30_000);
     const ufrag = ({ sdp }: { sdp: string }): string => /^a=ice-ufrag:(\S+)/m.exec(sdp)![1]!;
-    expect(ufrag(front.sent('OFFER').at(-1)!)).not.toBe(ufrag(offers.at(-1)!));
+    expect(ufrag(world.front.sent('OFFER').at(-1)!)).not.toBe(ufrag(offers.at(-1)!));
     expect((await page.events()).map(({ name }) => name)).not.toContain('onPeerClosing');
     await phone.hangUp();
     await page.waitFor('onPeerClosing');

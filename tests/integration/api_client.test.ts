@@ -1,32 +1,23 @@
 // Grtc.Client in real browsers, against a real gateway: the configuration with its defaults and minimums, the media source, what
 // offers are made of, logging, handlers. What pages send is read at a front that stands before the gateway.
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { waitForTone } from './support/browser';
 import { kFirefox, kGrtc } from './support/contenders';
-import type { Front } from './support/front';
 import { MuteServer } from './support/mute_server';
 import { until } from './support/wait';
 import { WebParty, type PartyOptions } from './support/web_party';
-import { World } from './support/world';
+import { worldFor } from './support/world';
 
 const kTone = 600;
 
 describe.each([kGrtc, kFirefox])('Grtc.Client, $browser', (contender) => {
-  let world: World;
-  let front: Front;
+  const world = worldFor({ tones: [kTone], contenders: [contender], front: true });
 
-  beforeAll(async () => {
-    world = await World.start({ tones: [kTone], contenders: [contender], front: true });
-    front = world.front;
-  });
-  afterEach(() => world?.clear());
-  afterAll(() => world?.stop());
-
-  /** A page that signs in through the front. */
+  /** A page that signs in through the world.front. */
   const party = (options: PartyOptions = {}): Promise<WebParty> => world.partyBehindFront(options);
   /** A page with a client, not signed in. */
   const opened = (configuration = {}): Promise<WebParty> =>
-    WebParty.open(world.browsers[0]!, world.web, world.gateway, { configuration: { webrtc_gateway: front.url, ...configuration } });
+    WebParty.open(world.browsers[0]!, world.web, world.gateway, { configuration: { webrtc_gateway: world.front.url, ...configuration } });
   /** The error's name, if it is a Grtc.Error with a message. */
   const thrown = (page: WebParty, script: string): Promise<unknown> =>
     page.page.evaluate(`(() => { try { ${script}; return 'nothing'; } catch (e) { return e instanceof Grtc.Error && e.message ? e.name : String(e); } })()`);
@@ -35,7 +26,7 @@ describe.each([kGrtc, kFirefox])('Grtc.Client, $browser', (contender) => {
     it('has the defaults of the guide; empty strings, null and undefined are defaults too', async () => {
       const page = await opened();
       const defaults = {
-        webrtc_gateway: front.url,
+        webrtc_gateway: world.front.url,
         dtls_srtp: true,
         noanswer_timeout: 60_000,
         ice_timeout: 3_000,
@@ -43,7 +34,7 @@ describe.each([kGrtc, kFirefox])('Grtc.Client, $browser', (contender) => {
         polling_timeout: 30_000,
         ...{ sip_username: '', sip_password: '', stun_server: '', turn_server: '', turn_username: '', turn_password: '' },
       };
-      const made = (more: string): Promise<unknown> => page.page.evaluate(`new Grtc.Client({ webrtc_gateway: '${front.url}', ${more} }).configuration`);
+      const made = (more: string): Promise<unknown> => page.page.evaluate(`new Grtc.Client({ webrtc_gateway: '${world.front.url}', ${more} }).configuration`);
       expect(await made('')).toEqual(defaults);
       const names = Object.keys(defaults).filter((name) => name !== 'webrtc_gateway');
       for (const empty of [`''`, 'null', 'undefined']) expect(await made(names.map((name) => `${name}: ${empty}`).join()), empty).toEqual(defaults);
@@ -53,7 +44,7 @@ describe.each([kGrtc, kFirefox])('Grtc.Client, $browser', (contender) => {
     it('keeps to the minimums, and takes numbers as text', async () => {
       const page = await opened();
       const made = (more: string, name: string): Promise<unknown> =>
-        page.evaluate(`new Grtc.Client({ webrtc_gateway: '${front.url}', ${more} }).configuration.${name}`);
+        page.evaluate(`new Grtc.Client({ webrtc_gateway: '${world.front.url}', ${more} }).configuration.${name}`);
       expect(await made('ice_timeout: 10', 'ice_timeout')).toBe(1_000);
       expect(await made(`ice_timeout: '2500'`, 'ice_timeout')).toBe(2_500);
       expect(await made('polling_timeout: 1', 'polling_timeout')).toBe(10_000);
@@ -82,7 +73,7 @@ describe.each([kGrtc, kFirefox])('Grtc.Client, $browser', (contender) => {
 
     it('each client has an id of its own', async () => {
       const page = await opened();
-      const ids = await page.page.evaluate<string[]>(`[1, 2].map(() => new Grtc.Client({ webrtc_gateway: '${front.url}' }).clientId)`);
+      const ids = await page.page.evaluate<string[]>(`[1, 2].map(() => new Grtc.Client({ webrtc_gateway: '${world.front.url}' }).clientId)`);
       expect(new Set(ids).size).toBe(2);
       await page.page.close();
     });
@@ -170,7 +161,7 @@ describe.each([kGrtc, kFirefox])('Grtc.Client, $browser', (contender) => {
   });
 
   describe('offers', () => {
-    const offered = (): { sdp: string; Candidates: { candidate: string }[] } => front.sent('OFFER').at(-1)!;
+    const offered = (): { sdp: string; Candidates: { candidate: string }[] } => world.front.sent('OFFER').at(-1)!;
 
     it.each(['filterIceCandidates', 'filterICECandidates'])('%s chooses the candidates; a call without any works', async (name) => {
       const page = await party();
@@ -224,9 +215,9 @@ describe.each([kGrtc, kFirefox])('Grtc.Client, $browser', (contender) => {
     it('setMediaConstraintsForOffer and ForAnswer say what calls have when their methods do not', async () => {
       const page = await party({ video: true });
       const makeOffer = async (parameters: string): Promise<void> => {
-        const before = front.sent('OFFER').length;
+        const before = world.front.sent('OFFER').length;
         await page.evaluate(`(openSession(), session.makeOffer('self'${parameters}))`);
-        await until('an OFFER', () => front.sent('OFFER').length > before);
+        await until('an OFFER', () => world.front.sent('OFFER').length > before);
         await page.hangUp();
       };
       await makeOffer('');
@@ -256,9 +247,9 @@ describe.each([kGrtc, kFirefox])('Grtc.Client, $browser', (contender) => {
       await waitForTone(page.page, kTone);
       const connections = (): Promise<number> => page.page.evaluate<number>('window.probe.connections.length');
       const renegotiate = async (): Promise<number> => {
-        const answers = front.sent('OK').length;
+        const answers = world.front.sent('OK').length;
         await page.evaluate('session.makeOffer()');
-        await until('the offer is answered', () => front.sent('OK').length > answers);
+        await until('the offer is answered', () => world.front.sent('OK').length > answers);
         await waitForTone(page.page, kTone);
         return connections();
       };
@@ -291,7 +282,7 @@ describe.each([kGrtc, kFirefox])('Grtc.Client, $browser', (contender) => {
     // INFO is the level of a new client.
     world.browsers[0]!.console.length = 0;
     await page.evaluate(`(() => {
-      const fresh = new Grtc.Client({ webrtc_gateway: '${front.url}' });
+      const fresh = new Grtc.Client({ webrtc_gateway: '${world.front.url}' });
       fresh.logInfo('shown');
       fresh.logDebug('hidden');
       console.log('the end');

@@ -1,11 +1,11 @@
 // Page to page through the SIP server, with video; page to itself; page to the embedded server's echo: our own client in both
 // browsers and the clients in the field, with each other.
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { videoIn, waitForFrames, waitForSilence, waitForTone } from './support/browser';
 import { failure, kFieldNew, kFieldOld, kFirefox, kGrtc, type Contender } from './support/contenders';
 import { RawClient } from './support/raw_client';
 import { hearEachOther, talk } from './support/talk';
-import { World } from './support/world';
+import { World, worldFor } from './support/world';
 
 const kLeft = 600;
 const kRight = 1_500;
@@ -21,13 +21,7 @@ const pairs: [string, string, Contender, Contender][] = (
 ).map(([left, right]) => [left.name, right.name, left, right]);
 
 describe.each(pairs)('%s and %s', (_left, _right, leftContender, rightContender) => {
-  let world: World;
-
-  beforeAll(async () => {
-    world = await World.start({ tones: [kLeft, kRight], contenders: [leftContender, rightContender] });
-  });
-  afterEach(() => world?.clear());
-  afterAll(() => world?.stop());
+  const world = worldFor({ tones: [kLeft, kRight], contenders: [leftContender, rightContender] });
 
   it('two pages call each other with audio and VP8 video', async () => {
     const [left, right] = await Promise.all([world.party({ dn: '1001', video: true }, 0), world.party({ dn: '1002', video: true }, 1)]);

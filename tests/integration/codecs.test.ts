@@ -1,22 +1,16 @@
 // Each codec that is passed through, forced at the phone; none in common; digits.
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { audioCodecIn } from './support/browser';
 import { failure, kContenders, kGrtc } from './support/contenders';
 import { talk } from './support/talk';
 import { until } from './support/wait';
-import { World } from './support/world';
+import { worldFor } from './support/world';
 
 const kPage = 600;
 const kPhone = 1_000;
 
 describe.each(kContenders)('codecs and digits, $name', (contender) => {
-  let world: World;
-
-  beforeAll(async () => {
-    world = await World.start({ tones: [kPage], contenders: [contender] });
-  });
-  afterEach(() => world?.clear());
-  afterAll(() => world?.stop());
+  const world = worldFor({ tones: [kPage], contenders: [contender] });
 
   const codecs = [
     ['opus/48000/2', 'audio/opus'],

@@ -1,29 +1,20 @@
 // What applications in the field do to a gateway (signalling, section 9), with the client that knows no extension of ours: none of it
 // breaks a call or is left behind.
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Phone } from './support/baresip';
 import { waitForSilence, waitForTone } from './support/browser';
 import { kFieldNew, kFieldOld } from './support/contenders';
-import type { Front } from './support/front';
 import { hearEachOther, talk } from './support/talk';
 import { until } from './support/wait';
 import type { WebParty } from './support/web_party';
-import { World } from './support/world';
+import { World, worldFor } from './support/world';
 
 const kPage = 600;
 const kPhone = 1_000;
 const kSessionTimeout = 12; // s; longer than the client's 10 s of one poll
 
 describe.each([kFieldOld, kFieldNew])('$name', (contender) => {
-  let world: World;
-  let front: Front;
-
-  beforeAll(async () => {
-    world = await World.start({ tones: [kPage], contenders: [contender], front: true });
-    front = world.front;
-  });
-  afterEach(() => world?.clear());
-  afterAll(() => world?.stop());
+  const world = worldFor({ tones: [kPage], contenders: [contender], front: true });
 
   const talks = async (page: WebParty, dial = '2001'): Promise<() => Promise<void>> => {
     const phone = await world.phone(dial, kPhone);
@@ -42,7 +33,7 @@ describe.each([kFieldOld, kFieldNew])('$name', (contender) => {
   it('aborts each poll after a while and polls again at once: the call goes on, and what comes then arrives', async () => {
     const page = await world.partyBehindFront({ dn: '1001', configuration: { polling_timeout: 1_500 } }); // not 10 s, to see several
     const hangUp = await talks(page);
-    const polls = (): number => front.askedFor(/^\/wait/).length;
+    const polls = (): number => world.front.askedFor(/^\/wait/).length;
     const before = polls();
     await until('three polls are aborted and other ones begin', () => polls() >= before + 3);
     await hangUp();
@@ -115,11 +106,11 @@ describe.each([kFieldOld, kFieldNew])('$name', (contender) => {
   it('sends an offer again because a proxy has lost the reply: the phone rings once', async () => {
     const page = await world.partyBehindFront({ dn: '1001' });
     const phone = await world.phone('2001', kPhone);
-    front.loseReplies(/^\/message/);
-    const offers = front.sent('OFFER').length;
+    world.front.loseReplies(/^\/message/);
+    const offers = world.front.sent('OFFER').length;
     await page.call('2001');
-    await until('it is sent again', () => front.sent('OFFER').length >= offers + 2);
-    front.loseReplies();
+    await until('it is sent again', () => world.front.sent('OFFER').length >= offers + 2);
+    world.front.loseReplies();
     await phone.answer();
     await hearEachOther(page, phone);
     expect(phone.seen('CALL_INCOMING')).toBe(false);
@@ -132,7 +123,7 @@ describe.each([kFieldOld, kFieldNew])('$name', (contender) => {
     await page.evaluate(`client.data = [{ key: 'user', value: 'an OFFER, an ERROR with errorType {' }]`);
     await page.call('echo');
     await waitForTone(page.page, kPage);
-    for (const type of ['OFFER', 'OK']) expect(front.sent(type).at(-1)!.attacheddata, type).toBeDefined();
+    for (const type of ['OFFER', 'OK']) expect(world.front.sent(type).at(-1)!.attacheddata, type).toBeDefined();
     await page.hangUp();
     await waitForSilence(page.page);
   });
@@ -149,9 +140,9 @@ describe.each([kFieldOld, kFieldNew])('$name', (contender) => {
 
   it.runIf(contender === kFieldNew)('polls again 3 s after an error, and is there', async () => {
     const page = await world.partyBehindFront({ dn: '1001' });
-    front.refuse(/^\/wait/);
+    world.front.refuse(/^\/wait/);
     await page.waitFor('onConnectionError');
-    front.refuse();
+    world.front.refuse();
     const phone = await world.phone('2001', kPhone);
     await phone.dial('1001');
     await page.waitFor('onIncomingCall');
@@ -165,13 +156,13 @@ describe.each([kFieldOld, kFieldNew])('$name', (contender) => {
     const newer = await world.partyBehindFront({ dn: '1002', client: 'field-new' });
     const polls = await Promise.all([page, newer].map(async (each) => new RegExp(`^/wait.*${String(await each.evaluate('client.ssid'))}`)));
     for (const [i, each] of [page, newer].entries()) {
-      front.refuse(polls[i]);
+      world.front.refuse(polls[i]);
       await each.waitFor('onConnectionError');
     }
-    const [before, beforeOfNewer] = polls.map((path) => front.askedFor(path).length);
-    front.refuse();
-    await until('the newer one polls again', () => front.askedFor(polls[1]!).length > beforeOfNewer!);
-    expect(front.askedFor(polls[0]!).length).toBe(before);
+    const [before, beforeOfNewer] = polls.map((path) => world.front.askedFor(path).length);
+    world.front.refuse();
+    await until('the newer one polls again', () => world.front.askedFor(polls[1]!).length > beforeOfNewer!);
+    expect(world.front.askedFor(polls[0]!).length).toBe(before);
   });
 });
 

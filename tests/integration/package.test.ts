@@ -1,17 +1,11 @@
 // grtc as pages load it: a plain script or an ES module, from a server of their own or from the gateway.
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { kFirefox, kGrtc } from './support/contenders';
 import { until } from './support/wait';
-import { World } from './support/world';
+import { worldFor } from './support/world';
 
 describe.each([kGrtc, kFirefox])('grtc, $browser', (contender) => {
-  let world: World;
-
-  beforeAll(async () => {
-    world = await World.start({ contenders: [contender] });
-  });
-  afterEach(() => world?.clear());
-  afterAll(() => world?.stop());
+  const world = worldFor({ contenders: [contender] });
 
   it.each([
     ['as a plain script, minified', '/script.html', 'Grtc,cGrtc'],

@@ -1,27 +1,21 @@
 // Transfers by a page, through the API and on the softphone page.
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { waitForTone } from './support/browser';
 import { kFirefox, kGrtc } from './support/contenders';
 import { hearEachOther, talk } from './support/talk';
 import { until } from './support/wait';
 import type { WebParty } from './support/web_party';
-import { World } from './support/world';
+import { World, worldFor } from './support/world';
 
 const kLeft = 600;
 const kRight = 1_500;
 const kThird = 2_400;
 
 describe.each([kGrtc, kFirefox])('$name transfers', (contender) => {
-  let world: World;
+  const world = worldFor({ tones: [kLeft, kRight, kThird], contenders: [contender, kGrtc, kGrtc] });
   let left: WebParty;
   let right: WebParty;
   let third: WebParty;
-
-  beforeAll(async () => {
-    world = await World.start({ tones: [kLeft, kRight, kThird], contenders: [contender, kGrtc, kGrtc] });
-  });
-  afterEach(() => world?.clear());
-  afterAll(() => world?.stop());
 
   async function threePages(): Promise<void> {
     [left, right, third] = await Promise.all([

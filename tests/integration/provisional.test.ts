@@ -1,10 +1,10 @@
 // What is done while a call rings: with our own client in a browser that understands provisional answers, ICE and DTLS.
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { videoIn, waitForSilence, type TestPage } from './support/browser';
 import { kFieldNew, kFirefox, kGrtc } from './support/contenders';
 import { hearEachOther, talk } from './support/talk';
 import { until } from './support/wait';
-import { World } from './support/world';
+import { World, worldFor } from './support/world';
 
 const kLeft = 600;
 const kRight = 1_500;
@@ -15,13 +15,7 @@ async function isConnected(page: TestPage): Promise<boolean> {
 }
 
 describe('a call between two pages of our own client', () => {
-  let world: World;
-
-  beforeAll(async () => {
-    world = await World.start({ tones: [kLeft, kRight] });
-  });
-  afterEach(() => world?.clear());
-  afterAll(() => world?.stop());
+  const world = worldFor({ tones: [kLeft, kRight] });
 
   const pages = (options: object) => Promise.all([world.party({ dn: '1001', ...options }, 0), world.party({ dn: '1002', ...options }, 1)]);
 

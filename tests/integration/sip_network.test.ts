@@ -3,26 +3,20 @@
 //
 // Not with baresip 1.0: an attended transfer (its menu's `transfer` is blind, and neither it nor its SIP library has the word Replaces),
 // and a call that goes on after the phone's transfer has failed (it hangs up itself: "menu: transfer failure", then BYE).
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { Phone } from './support/baresip';
 import { hearEachOther } from './support/talk';
 import { hears, hearsTheEnd } from './support/told';
 import { until } from './support/wait';
 import type { WebParty } from './support/web_party';
-import { World } from './support/world';
+import { worldFor } from './support/world';
 
 const kPage = 600;
 const kFirst = 1_000;
 const kSecond = 1_700;
 
-let world: World;
+const world = worldFor({ server: 'kamailio', contactsMax: 3, tones: [kPage] });
 let page: WebParty;
-
-beforeAll(async () => {
-  world = await World.start({ server: 'kamailio', contactsMax: 3, tones: [kPage] });
-});
-afterEach(() => world?.clear());
-afterAll(() => world?.stop());
 
 describe('a call that Kamailio forks to two phones', () => {
   let first: Phone;

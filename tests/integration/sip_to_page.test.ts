@@ -2,11 +2,11 @@
 // with our own client in both browsers and with the clients in the field. The far end is sipp, or baresip where sound matters.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { TestBrowser, waitForTone } from './support/browser';
-import { kContenders, kGrtc } from './support/contenders';
+import { kContenders } from './support/contenders';
 import { until } from './support/wait';
 import { WebParty } from './support/web_party';
 import { WebServer } from './support/web_server';
-import { World } from './support/world';
+import { worldFor } from './support/world';
 import { Bench } from './sipp/sipp';
 import { callee, caller, type Script } from './sipp/script';
 import { kAnswer, kOffer, phoneSdp } from './sipp/sdp';
@@ -154,12 +154,7 @@ describe.each(kContenders)('SIP as $name sees it', ({ browser: kind, client }) =
 });
 
 describe('digits of a phone', () => {
-  let world: World;
-
-  beforeAll(async () => {
-    world = await World.start({ tones: [kTone], contenders: [kGrtc] });
-  });
-  afterAll(() => world?.stop());
+  const world = worldFor({ tones: [kTone] });
 
   it.each(['PCMU/8000/1', 'opus/48000/2'])('sent as RFC 4733 beside %s are heard in the page as their two tones', async (codec) => {
     const [page, phone] = await Promise.all([world.party({ dn: '1001' }), world.phone('2001', 1_900, { codecs: [codec] })]);
@@ -173,6 +168,5 @@ describe('digits of a phone', () => {
     await waitForTone(page.page, 1_900);
     await phone.hangUp();
     await page.waitFor('onPeerClosing');
-    await world.clear();
   });
 });

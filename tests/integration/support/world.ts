@@ -1,4 +1,5 @@
 // Everything that a scenario needs, started together and ended together: SIP server, gateway, web server, browsers, phones.
+import { afterAll, afterEach, beforeAll } from 'vitest';
 import { Phone, type PhoneOptions } from './baresip';
 import { TestBrowser } from './browser';
 import { kGrtc, type Contender } from './contenders';
@@ -20,30 +21,45 @@ export interface WorldOptions {
   front?: boolean; // something that stands before the gateway
 }
 
+/** A world for the tests of the describe() that this stands in: pages and phones go after each of them, the servers after the last. */
+export function worldFor(options: WorldOptions = {}): World {
+  const world = new World(options);
+  beforeAll(() => world.begin());
+  afterEach(() => world.clear());
+  afterAll(() => world.stop());
+  return world;
+}
+
 export class World {
+  gateway!: Gateway; // this and what follows: once it has begun
+  web!: WebServer;
+  browsers: TestBrowser[] = [];
+  kamailio: Kamailio | undefined;
+  private standIn: Front | undefined;
+  private readonly contenders: Contender[];
   private readonly parties: WebParty[] = [];
   private readonly phones: Phone[] = [];
 
-  private constructor(
-    readonly gateway: Gateway,
-    readonly web: WebServer,
-    readonly browsers: TestBrowser[],
-    readonly kamailio: Kamailio | undefined,
-    private readonly contenders: Contender[],
-    private readonly before: Front | undefined,
-  ) {}
+  constructor(private readonly options: WorldOptions) {
+    this.contenders = this.tones.map((_, i) => options.contenders?.[i] ?? options.contenders?.[0] ?? kGrtc);
+  }
 
   static async start(options: WorldOptions = {}): Promise<World> {
-    const kamailio = options.server === 'kamailio' ? await Kamailio.start({ authentication: true, contactsMax: options.contactsMax ?? 1 }) : undefined;
-    const sip: Configuration = kamailio ? { sip: { server: `sip:${kamailio.address};transport=${options.transport ?? 'udp'}` } } : {};
-    const tones = options.tones ?? [600];
-    const contenders = tones.map((_, i) => options.contenders?.[i] ?? options.contenders?.[0] ?? kGrtc);
-    const [gateway, web, ...browsers] = await Promise.all([
-      Gateway.start(merge(sip, options.configuration ?? {})),
+    const world = new World(options);
+    await world.begin();
+    return world;
+  }
+
+  async begin(): Promise<void> {
+    const { server, transport = 'udp', contactsMax = 1, configuration = {}, front } = this.options;
+    if (server === 'kamailio') this.kamailio = await Kamailio.start({ authentication: true, contactsMax });
+    const sip: Configuration = this.kamailio ? { sip: { server: `sip:${this.kamailio.address};transport=${transport}` } } : {};
+    [this.gateway, this.web, ...this.browsers] = await Promise.all([
+      Gateway.start(merge(sip, configuration)),
       WebServer.start(),
-      ...tones.map((tone, i) => TestBrowser.start({ tone, kind: contenders[i]!.browser })),
+      ...this.tones.map((tone, i) => TestBrowser.start({ tone, kind: this.contenders[i]!.browser })),
     ]);
-    return new World(gateway, web, browsers, kamailio, contenders, options.front ? await Front.start(gateway) : undefined);
+    if (front) this.standIn = await Front.start(this.gateway);
   }
 
   /** host:port of the SIP server. */
@@ -52,8 +68,8 @@ export class World {
   }
 
   get front(): Front {
-    if (!this.before) throw new Error('this world has no front');
-    return this.before;
+    if (!this.standIn) throw new Error('this world has no front');
+    return this.standIn;
   }
 
   async phone(account: string, tone: number, options: Partial<PhoneOptions> = {}): Promise<Phone> {
@@ -80,14 +96,18 @@ export class World {
 
   /** Between two tests of a file: pages and phones go, the servers stay. */
   async clear(): Promise<void> {
-    this.before?.reset();
+    this.standIn?.reset();
     await Promise.all([...this.parties.splice(0).map((party) => party.stop()), ...this.phones.splice(0).map((phone) => phone.stop())]);
   }
 
   async stop(): Promise<void> {
     await this.clear();
-    await Promise.all([...this.browsers.map((browser) => browser.stop()), this.web.stop(), this.before?.stop()]);
-    await this.gateway.stop();
+    await Promise.all([...this.browsers.map((browser) => browser.stop()), this.web?.stop(), this.standIn?.stop()]);
+    await this.gateway?.stop();
     await this.kamailio?.stop();
+  }
+
+  private get tones(): number[] {
+    return this.options.tones ?? [600];
   }
 }
