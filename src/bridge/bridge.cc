@@ -119,11 +119,12 @@ void Bridge::Impl::settle(TimePoint now, Call& call) {
   for (const auto& leg : call.takeRetired()) releaseSockets(*leg);
   claimSockets(call);
   if (call.ended())
-    remove(call);
+    remove(now, call);
   else
     callDeadlines_.set(call.slot(), call.nextTimeout());
 }
-void Bridge::Impl::remove(Call& call) {
+
+void Bridge::Impl::remove(TimePoint now, Call& call) {
   releaseSockets(call.sipLeg());
   for (const auto& id : call.sipCalls()) {
     if (id) bySip_.erase(*id);
@@ -131,6 +132,7 @@ void Bridge::Impl::remove(Call& call) {
   if (Session* session = call.session(); session != nullptr && session->call == &call) {
     session->call = nullptr;
     session->lastPeer = call.peerName();  // see Session::ByeAhead
+    session->callEndedAt = now;
   }
   const CallSlot slot = call.slot();
   callDeadlines_.remove(slot);
@@ -138,6 +140,7 @@ void Bridge::Impl::remove(Call& call) {
   freeSlots_.push_back(slot);
   --live_;
 }
+
 // ---- time ----
 
 void Bridge::Impl::handleTimeout(TimePoint now) {

@@ -13,6 +13,9 @@ bool hasControlCharacter(std::string_view text) {
 // connections. Nobody dials again as soon as that.
 constexpr Duration kByeAheadMax = std::chrono::milliseconds(200);
 
+// For this long an OFFER of a call that has ended may still be on its way.
+constexpr Duration kOfferLateMax = std::chrono::seconds(5);
+
 }  // namespace
 
 void Bridge::Impl::handlePage(TimePoint now, PageRequest&& request) {
@@ -113,19 +116,24 @@ void Bridge::Impl::handleOffer(TimePoint now, Session& session, const std::strin
     session.call->handlePageOffer(now, offer.content);
 }
 
-// An OFFER that crosses our BYE changes a call that has ended; the page will read the BYE in a moment.
-bool Bridge::Impl::isOfEndedCall(const Session& session, const std::string& to,
+// An OFFER that crosses a BYE changes a call that has ended.
+bool Bridge::Impl::isOfEndedCall(TimePoint now, const Session& session, const std::string& to,
                                  const roap::Session::OfferReceived& offer) {
-  return !session.lastPeer.empty() && to == session.lastPeer && (offer.seq > 1 || session.queue.awaits("BYE"));
+  if (session.lastPeer.empty() || to != session.lastPeer) return false;
+  const bool late = offer.ofEndedCall && now - session.callEndedAt <= kOfferLateMax;
+  return late || offer.seq > 1 || session.queue.awaits("BYE");
 }
 
 void Bridge::Impl::startCall(TimePoint now, Session& session, const std::string& to,
                              const roap::Session::OfferReceived& offer) {
   const auto cancelled = std::exchange(session.byeAhead, std::nullopt);
   const bool byeWasQuicker = cancelled && cancelled->to == to && now - cancelled->at <= kByeAheadMax;
-  if (byeWasQuicker || isOfEndedCall(session, to, offer)) {
+  const bool ofEndedCall = isOfEndedCall(now, session, to, offer);
+  if (byeWasQuicker || ofEndedCall) {
     session.roap.endCall(now);
-    if (byeWasQuicker) session.tell("BYE", peerName(to));  // it may have meant another call: then the page waits
+    // The BYE that was quicker may have meant another call, and our own may have been lost: then the page waits.
+    const bool waits = ofEndedCall ? !session.queue.counts() && !session.queue.awaits("BYE") : byeWasQuicker;
+    if (waits) session.tell("BYE", peerName(to));
     return;
   }
   session.queue.forgetUnread();  // of the call before: its BYE would end this one at the page

@@ -105,8 +105,11 @@ void Call::handleOfferPossible(TimePoint now) {
 }
 
 void Call::hangUpByPage(TimePoint now) {
-  session_->roap.endCall(now);
   const bool established = machine_.state() == call::State::Active;
+  // A client in the field takes our OFFER, if that comes after its own BYE, for another call.
+  const bool mayRing = established && session_->roap.state() == roap::Session::State::AwaitingAnswer;
+  session_->roap.endCall(now);
+  if (mayRing && !session_->queue.counts()) tellPage("BYE");
   machine_.handleEnd(browser_, established ? call::Reason{call::Cause::HungUp, 0, "The page hung up"}
                                : kind_ == Kind::PageToSip || kind_ == Kind::PageToSelf
                                    ? call::Reason{call::Cause::Cancelled, 487, "The page cancelled"}

@@ -159,7 +159,7 @@ class Page {
     const std::string body = roap::fromPage({.type = roap::MessageType::Answer,
                                              .sdp = describe(false),
                                              .offererSessionId = offer.offererSessionId,
-                                             .answererSessionId = roap::SessionId::number(7),
+                                             .answererSessionId = roap::SessionId::number(kAnswererId),
                                              .seq = offer.seq,
                                              .moreComing = moreComing,
                                              .attachedData = attached});
@@ -242,6 +242,7 @@ class Page {
   bool video = false;
   Direction direction = Direction::SendRecv;
   std::vector<roap::AttachedItem> attached;  // in every message, as pages in the field do it
+  static constexpr std::uint64_t kAnswererId = 7;
   std::uint64_t offererId = 100;
   std::uint32_t seq = 0;
   std::uint32_t ssrc = 0;

@@ -89,6 +89,15 @@ void PageQueue::forgetUnread() {
   }
 }
 
+bool PageQueue::takeBackBehind(std::uint64_t sequence) {
+  if (sent_ > sequence) return false;
+  while (!messages_.empty() && messages_.back().sequence > sequence) {
+    messages_.pop_back();
+    --lastSequence_;
+  }
+  return true;
+}
+
 bool PageQueue::awaits(std::string_view body) const {
   return std::ranges::any_of(
       messages_, [&](const Message& message) { return message.sequence > delivered_ && message.body == body; });

@@ -44,10 +44,15 @@ class PageQueue {
   void finish(CloseCode, std::string reason);
   // Takes back what the page has not read, as far as that can be: it is of a call that the page has left.
   void forgetUnread();
+  std::uint64_t lastSequence() const { return lastSequence_; }
+  // Takes back every message behind that number, or says false and changes nothing: one of them may have been read.
+  bool takeBackBehind(std::uint64_t sequence);
   // Has this very message been queued and not yet reached the page, as far as is known?
   bool awaits(std::string_view body) const;
 
   std::optional<TimePoint> nextTimeout() const { return poll_ ? std::optional(pollEnds_) : std::nullopt; }
+  // The page acknowledges, as our own client does.
+  bool counts() const { return counts_; }
   // The page is there: it polls or has a socket open.
   bool attached() const { return poll_ || socket_; }
 

@@ -66,6 +66,7 @@ struct Session {
     TimePoint at;
   };
   std::string lastPeer;  // of the call before
+  TimePoint callEndedAt{};
   std::optional<ByeAhead> byeAhead;
 };
 

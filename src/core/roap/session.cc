@@ -76,6 +76,8 @@ Session::Handling Session::handleOffer(TimePoint now, const Message& message) {
   if (state_ == State::AwaitingOk) outputs_.push_back(Settled{});  // the OK was lost or overtaken
   lastSeq_ = message.seq.value_or(lastSeq_ + 1);
   received.seq = lastSeq_;
+  pageId_ = message.offererSessionId;
+  received.ofEndedCall = !pageId_.isNull() && pageId_.matches(endedPageId_);
   open_ = related(message, MessageType::Offer);
   enter(now, State::MustAnswer);
   outputs_.push_back(std::move(received));
@@ -119,6 +121,7 @@ Session::Handling Session::handleAnswer(TimePoint now, const Message& message) {
     remember(message);
     outputs_.push_back(Send{related(message, MessageType::Ok)});
   }
+  if (!message.answererSessionId.isNull()) pageId_ = message.answererSessionId;
   outputs_.push_back(AnswerReceived{contentOf(message), message.moreComing});
   if (!message.moreComing) enter(now, State::Stable);
   return Handling::Taken;
@@ -203,6 +206,7 @@ void Session::endCall(TimePoint now) {
   enter(now, State::Stable);
   std::erase_if(outputs_, [](const Output& output) { return !std::holds_alternative<Send>(output); });
   ++ownSessionId_;
+  if (!pageId_.isNull()) endedPageId_ = std::exchange(pageId_, {});
   lastSeq_ = 0;
 }
 

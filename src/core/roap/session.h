@@ -69,6 +69,7 @@ class Session {
     bool replacesUnanswered =
         false;                 // the page gave up its OFFER before this one; that one is not to be answered any more
     bool droppedOurs = false;  // glare: our own OFFER is lost. OfferPossible follows when this one is settled
+    bool ofEndedCall = false;  // has the id that the page had in the call before: its counter rises with each call
   };
   struct AnswerReceived {
     Content content;
@@ -157,7 +158,8 @@ class Session {
   std::uint64_t ownSessionId_;
   std::uint32_t lastSeq_ = 0;  // either way
   bool offerWanted_ = false;
-  std::optional<Message> open_;  // the OFFER of `state_`, without its content
+  SessionId pageId_, endedPageId_;  // what the page goes by in this call, and in the call before
+  std::optional<Message> open_;     // the OFFER of `state_`, without its content
   std::optional<TimePoint> deadline_;
   std::array<Seen, kSeenMax> seen_{};  // the latest one last
   std::size_t seenCount_ = 0;

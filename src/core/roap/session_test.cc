@@ -92,6 +92,26 @@ TEST(Session, ARepeatedOfferIsRecognisedBeforeAndAfterTheAnswerAndAfterTheCall) 
   EXPECT_EQ(t.session.counters().duplicates, 4u);
 }
 
+TEST(Session, AnOfferWithThePagesIdOfTheCallBeforeIsToldApart) {
+  SessionFixture t;
+  t.settle(t.offer(1, 1000));
+  t.session.endCall(t.now);
+  t.post(t.offer(1, 2000));
+  EXPECT_TRUE(t.take<Session::OfferReceived>()->ofEndedCall);
+  t.session.endCall(t.now);
+  t.post(t.offer(1, 1000, 6));
+  EXPECT_FALSE(t.take<Session::OfferReceived>()->ofEndedCall);
+}
+
+TEST(Session, TheIdOfAPageThatAnsweredIsItsIdOfThatCall) {
+  SessionFixture t;
+  t.post(t.reply(MessageType::Answer, t.sendOffer()));
+  EXPECT_TRUE(t.take<Session::Send>());
+  t.session.endCall(t.now);
+  t.post(t.offer());
+  EXPECT_TRUE(t.take<Session::OfferReceived>()->ofEndedCall);
+}
+
 TEST(Session, ASequenceThatStartsAgainWithANewPeerConnectionIsTaken) {
   SessionFixture t;
   t.settle(t.offer(1, 1000));

@@ -1,0 +1,98 @@
+// Messages of a page that arrive when their call has ended: they place no call, and no page is left waiting.
+#include <gtest/gtest.h>
+
+#include "bridge/bridge_fixture.h"
+
+namespace crosspoint::bridge::test {
+namespace {
+
+struct LateMessagesTest : testing::TestWithParam<bool>, BridgeWorld {  // with: does the page acknowledge messages?
+  LateMessagesTest() {
+    page().counts = GetParam();
+    page().poll();
+  }
+  Page& page() { return page_; }
+  Phone& phone() { return phone_; }
+  // Polls go on, and what is posted stays on the wire.
+  void endByPhone() {
+    phone().hangUp();
+    run(100ms);
+    EXPECT_EQ(page().count("BYE"), 1u);
+    page().messages.clear();
+  }
+  void expectNoCall() {
+    const auto invites = sentCount(sip::Method::Invite);
+    page().offer();
+    run(500ms);
+    EXPECT_EQ(sentCount(sip::Method::Invite), invites);
+    EXPECT_EQ(page().list(), GetParam() ? "" : "BYE") << "one that does not acknowledge may have missed the first";
+    page().messages.clear();
+  }
+  void expectRedial() {
+    page().call(phone().user);
+    run(100ms);
+    if (phone().ringing()) phone().answer();
+    run(500ms);
+    EXPECT_EQ(page().count("BYE"), 0u);
+    page().takeAnswer();
+    expectConnected(page());
+  }
+
+ private:
+  Page& page_ = signedIn("1001");
+  Phone& phone_ = BridgeWorld::phone("2001");
+};
+
+TEST_P(LateMessagesTest, AnOfferThatOurByeAndItsAcknowledgementHaveOvertakenPlacesNoCall) {
+  establish(page(), phone());
+  endByPhone();
+  page().renew(otherPageDtls);  // with seq 1, like a call
+  expectNoCall();
+  expectRedial();
+}
+
+TEST_P(LateMessagesTest, SuchAnOfferOfACalledPagePlacesNoCall) {
+  establish(phone(), page());
+  endByPhone();
+  page().offererId = Page::kAnswererId;
+  page().renew(otherPageDtls);
+  expectNoCall();
+  expectRedial();
+}
+
+TEST_P(LateMessagesTest, AnOfferOnTheConnectionOfTheCallBeforePlacesNoCall) {
+  establish(page(), phone());
+  endByPhone();
+  expectNoCall();
+  expectRedial();
+}
+
+TEST_P(LateMessagesTest, APageThatCountsItsCallsFromOneAgainCanCallInAWhile) {
+  establish(page(), phone());
+  endByPhone();
+  run(6s);
+  --page().offererId;  // call() takes the next one
+  expectRedial();
+}
+
+// A client in the field takes an OFFER, after its own BYE, for another call: it rings until it hears of the end.
+TEST_P(LateMessagesTest, APageThatHangsUpWhileOurOfferIsUnderWayIsNotLeftRinging) {
+  establish(page(), phone());
+  run(100ms);
+  page().messages.clear();
+  phone().direction = Direction::SendOnly;
+  phone().reInvite();
+  run(100ms);
+  page().post("BYE");
+  run(500ms);
+  EXPECT_FALSE(phone().established());
+  EXPECT_EQ(page().list(), GetParam() ? "OFFER" : "OFFER BYE");
+  page().messages.clear();
+  expectRedial();
+}
+
+INSTANTIATE_TEST_SUITE_P(, LateMessagesTest, testing::Bool(),
+                         [](const auto& about) { return about.param ? "Acknowledging" : "InTheField"; });
+
+}  // namespace
+}  // namespace crosspoint::bridge::test
