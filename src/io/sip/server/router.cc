@@ -28,6 +28,9 @@ std::string nextHopOf(const Uri& uri) {
   return "sip:" + place.toString() + ";transport=" + (uri.transport() == "tcp" ? "tcp" : "udp");
 }
 
+// A tag without a value is none: phones take such a request for the first of a dialog.
+bool isInDialog(const sip_t* sip) { return !text(sip->sip_to->a_tag).empty(); }
+
 std::string userOf(const Uri& uri) { return unescape(uri.user); }
 
 std::optional<std::uint32_t> expiresOf(const NameAddr& contact) {
@@ -111,7 +114,7 @@ void Router::handleRequest(MessagePointer message) {
     ++counters_.refused;
     return reply(std::move(message), 482);
   }
-  const bool inDialog = sip->sip_to->a_tag != nullptr;
+  const bool inDialog = isInDialog(sip);
   const bool forUs = inDialog ? isOwnAddress(*uri) : isOwnDomain(*uri);
   if (method == sip_method_register) {
     return forUs ? handleRegister(std::move(message)) : reply(std::move(message), 403);
@@ -155,7 +158,7 @@ void Router::handleForUs(MessagePointer message, const Uri& uri, const std::stri
   const sip_method_t method = sip->sip_request->rq_method;
   if (method == sip_method_ack) return;  // for a failure that was answered here
   if (uri.user.empty()) return reply(std::move(message), method == sip_method_options ? 200 : 404);
-  if (!sip->sip_to->a_tag && policy_.required() && config_.challengeCalls) {
+  if (!isInDialog(sip) && policy_.required() && config_.challengeCalls) {
     const auto caller = uriFromSofia(sip->sip_from->a_url);
     if (!caller) return reply(std::move(message), 400);
     if (!authenticate(message, userOf(*caller), true)) return;

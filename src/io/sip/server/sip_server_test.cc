@@ -143,6 +143,21 @@ TEST_F(Server, ChallengesCallsToo) {
   a.response(id, 486);
 }
 
+TEST_F(Server, ATagWithoutAValueMakesNoDialogOfACall) {
+  start({.sharedPassword = "secret"});
+  Phone b(thread, "1002", address);
+  ASSERT_EQ(b.registerAt("secret"), 200);
+  const auto invite = [](const std::string& to, const std::string& id) {
+    return "INVITE sip:" + to + " SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;rport;branch=z9hG4bK" + id +
+           "\r\nFrom: <sip:1001@x>;tag=1\r\nTo: <sip:" + to + ">;tag\r\nCall-ID: " + id +
+           "\r\nCSeq: 1 INVITE\r\nContact: <sip:1001@127.0.0.1:9>\r\nContent-Length: 0\r\n\r\n";
+  };
+  const auto ours = test::ask(address, invite("1002@" + address.toString(), "a"));
+  EXPECT_TRUE(ours.starts_with("SIP/2.0 407")) << ours;
+  const auto elsewhere = test::ask(address, invite("1002@127.0.0.1:9", "b"));
+  EXPECT_TRUE(elsewhere.starts_with("SIP/2.0 403")) << elsewhere;
+}
+
 TEST_F(Server, ForksToEveryContactAndCancelsTheOthersWhenOneAnswers) {
   start();
   Phone a(thread, "1001", address), desk(thread, "1002", address), mobile(thread, "1002", address);
