@@ -28,6 +28,12 @@ struct ReferFixture : CallFixture {
     receive(std::move(request));
     return response().response.status;
   }
+  // Of the transfer, which is over.
+  int finalStatus() {
+    const auto progress = event<ReferProgress>();
+    EXPECT_TRUE(progress.final);
+    return progress.status;
+  }
   Request farRefer(std::string_view target = "sip:1022@example.test") {
     Request request = inDialog(Method::Refer);
     request.referTo = test::address(target);
@@ -156,9 +162,7 @@ TEST(Refer, AFinalStatusIsFinalThoughTheFarEndLeavesTheSubscriptionOpen) {
   ReferFixture t;
   t.respond(t.refer(), 202);
   EXPECT_EQ(t.notify("SIP/2.0 503 Service Unavailable", "active"), 200);
-  const auto progress = t.event<ReferProgress>();
-  EXPECT_EQ(progress.status, 503);
-  EXPECT_TRUE(progress.final);
+  EXPECT_EQ(t.finalStatus(), 503);
   EXPECT_EQ(t.notify("SIP/2.0 503 Service Unavailable", "terminated"), 200);
   EXPECT_EQ(t.notify("SIP/2.0 503 Service Unavailable", "terminated"), 481) << "it is gone";
   EXPECT_TRUE(t.silent()) << "told once";
@@ -168,9 +172,7 @@ TEST(Refer, ASubscriptionThatIsDroppedLeavesTheOutcomeUnknown) {
   ReferFixture t;
   t.respond(t.refer(), 202);
   EXPECT_EQ(t.notify("", "terminated;reason=giveup"), 200);
-  const auto progress = t.event<ReferProgress>();
-  EXPECT_LT(progress.status, 200);
-  EXPECT_TRUE(progress.final);
+  EXPECT_LT(t.finalStatus(), 200);
 }
 
 TEST(Refer, ThatNobodyEverTellsAboutFailsAfterItsTime) {
@@ -179,9 +181,7 @@ TEST(Refer, ThatNobodyEverTellsAboutFailsAfterItsTime) {
   t.runFor(minutes(4) - seconds(1));
   EXPECT_TRUE(t.silent());
   t.runFor(seconds(2));
-  const auto progress = t.event<ReferProgress>();
-  EXPECT_EQ(progress.status, 408);
-  EXPECT_TRUE(progress.final);
+  EXPECT_EQ(t.finalStatus(), 408);
   t.refer();
 }
 

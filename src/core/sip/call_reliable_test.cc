@@ -1,8 +1,8 @@
 // Reliable provisional responses and PRACK (RFC 3262), both ways; forks with their own early media.
 #include <gtest/gtest.h>
 
-#include "core/sip/agent_fixture.h"
 #include "core/sip/call.h"
+#include "core/sip/offer_fixture.h"
 
 namespace crosspoint::sip {
 namespace {
@@ -445,10 +445,7 @@ TEST(ReliableResponse, OnItsWayEndsWithTheCall) {
 
 TEST(ReliableResponse, SentOnceIsNotRepeatedEachMinuteWithItsBody) {
   CallFixture t;
-  t.startIncomingReliable();
-  ASSERT_TRUE(t.agent.progress(t.now, t.call, "answer"));
-  t.receive(t.prack(t.response()));
-  t.response();
+  test::answerEarly(t);
   t.runFor(61s);
   const auto again = t.response();
   EXPECT_EQ(again.response.status, 183);

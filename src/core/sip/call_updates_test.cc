@@ -321,10 +321,7 @@ TEST(EarlyUpdate, OfTheCallerWhoseInviteIsNotAnsweredIsAskedToComeLater) {
 
 TEST(EarlyUpdate, OfTheCallerIsAnsweredBeforeTheCall) {
   UpdateFixture t;
-  t.startIncomingReliable();
-  ASSERT_TRUE(t.agent.progress(t.now, t.call, "answer"));
-  t.receive(t.prack(t.response()));
-  t.response();
+  test::answerEarly(t);
   t.receive(t.inDialog(Method::Update, "hold"));
   EXPECT_TRUE(t.event<OfferReceived>().early);
   ASSERT_TRUE(t.agent.accept(t.now, t.call, "answer"));

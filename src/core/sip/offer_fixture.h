@@ -88,4 +88,12 @@ inline void expectWithdrawn(CallFixture& t) {
   EXPECT_EQ(t.event<OfferWithdrawn>().status, 487);
 }
 
+// A call comes in, and its caller has our answer, acknowledged, while it rings (RFC 3262).
+inline void answerEarly(CallFixture& t) {
+  t.startIncomingReliable();
+  ASSERT_TRUE(t.agent.progress(t.now, t.call, "answer"));
+  t.receive(t.prack(t.response()));
+  EXPECT_EQ(t.response().response.status, 200);
+}
+
 }  // namespace crosspoint::sip::test
