@@ -175,6 +175,12 @@ MessagePointer copyForForwarding(msg_t* message) {
   return MessagePointer(msg_copy(message));
 }
 
+std::size_t serverTransactionsOf(nta_agent_t* agent) {
+  usize_t used = 0;
+  nta_agent_get_stats(agent, NTATAG_S_IRQ_HASH_USED_REF(used), TAG_END());
+  return used;
+}
+
 AgentCounters countersOf(nta_agent_t* agent) {
   usize_t bad = 0, requests = 0, responses = 0, sentRequests = 0, sentResponses = 0;
   nta_agent_get_stats(agent, NTATAG_S_BAD_MESSAGE_REF(bad), NTATAG_S_RECV_REQUEST_REF(requests),

@@ -63,6 +63,9 @@ MessagePointer copyForForwarding(msg_t* message);
 struct AgentCounters {
   std::uint64_t malformed = 0, requestsReceived = 0, responsesReceived = 0, requestsSent = 0, responsesSent = 0;
 };
+// Server transactions of nta, with those that have their answer and stay for 64*T1, to meet repetitions (RFC 3261
+// §17.2.2).
+std::size_t serverTransactionsOf(nta_agent_t* agent);
 AgentCounters countersOf(nta_agent_t* agent);
 
 // Sends CANCEL for a pending INVITE transaction to `destination`, which is where the INVITE went. nta's own function

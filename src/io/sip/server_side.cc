@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "io/sip/agent.h"
 #include "io/sip/from_sofia.h"
 #include "io/sip/to_sofia.h"
 
@@ -53,13 +54,6 @@ void ServerSide::refuse(MessagePointer message, int status) {
                  TAG_IF(status == 415, SIPTAG_ACCEPT_ENCODING_STR("identity")), TAG_END());
 }
 
-// Those that have their answer stay with nta for 64*T1, to meet repetitions (RFC 3261 §17.2.2).
-std::size_t ServerSide::heldByNta() const {
-  usize_t used = 0;
-  nta_agent_get_stats(agent_, NTATAG_S_IRQ_HASH_USED_REF(used), TAG_END());
-  return used;
-}
-
 void ServerSide::handleRequest(msg_t* received, const sip_t* sip) {
   MessagePointer message(received);
   const sip_method_t method = sip->sip_request->rq_method;
@@ -78,7 +72,7 @@ void ServerSide::handleRequest(msg_t* received, const sip_t* sip) {
     return refuse(std::move(message), 403);
   }
   const auto room = stranger ? config_.transactionsMax / kStrangersShare : config_.transactionsMax;
-  if (std::max(transactions_.size(), heldByNta()) >= room) {
+  if (std::max(transactions_.size(), serverTransactionsOf(agent_)) >= room) {
     ++counters_.refused;
     return refuse(std::move(message), 503);
   }

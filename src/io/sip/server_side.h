@@ -52,7 +52,6 @@ class ServerSide {
   static int handleAckOrCancel(void* transaction, nta_incoming_t* incoming, const sip_t* message);
   void accept(MessagePointer message, Request&& request, unsigned worker);
   void refuse(MessagePointer message, int status);
-  std::size_t heldByNta() const;
   void giveUp(std::uint64_t id);
   void forget(std::uint64_t id);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "io/sip/agent.h"
 #include "io/sip/from_sofia.h"
 #include "io/sip/server/digest.h"
 #include "io/sip/to_sofia.h"
@@ -81,6 +82,10 @@ Proxy::~Proxy() {
     nta_incoming_bind(context->incoming, nullptr, nullptr);
     for (auto& branch : context->branches) nta_outgoing_destroy(branch->outgoing);
   }
+}
+
+bool Proxy::full() const {
+  return contexts_.size() >= config_.transactionsMax || serverTransactionsOf(agent_) >= 2 * config_.transactionsMax;
 }
 
 std::string Proxy::loopMark(const sip_t* request) const {

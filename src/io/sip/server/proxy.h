@@ -29,7 +29,7 @@ struct Target {
 class Proxy {
  public:
   struct Config {
-    std::size_t transactionsMax = 20'000;
+    std::size_t transactionsMax = 20'000;  // and twice as many with those that are answered and meet repetitions
     Duration t1{};
     Duration timerC{};
     SocketAddress self;  // in Record-Route
@@ -53,7 +53,7 @@ class Proxy {
   bool isLoop(const sip_t* request, const std::string& mark) const;
 
   std::size_t size() const { return contexts_.size(); }
-  bool full() const { return contexts_.size() >= config_.transactionsMax; }
+  bool full() const;
 
  private:
   struct Branch;

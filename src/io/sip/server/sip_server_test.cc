@@ -158,6 +158,19 @@ TEST_F(Server, ATagWithoutAValueMakesNoDialogOfACall) {
   EXPECT_TRUE(elsewhere.starts_with("SIP/2.0 403")) << elsewhere;
 }
 
+// RFC 3261 §17.2.2: an answer is kept for 64*T1, to meet repetitions.
+TEST_F(Server, WhatIsAnsweredCountsUntilNoRepetitionCanCome) {
+  start({.transactionsMax = 2});
+  Phone a(thread, "1001", address), b(thread, "1002", address);
+  ASSERT_EQ(b.registerAt(), 200);
+  for (int i = 0; i < 4; ++i) {
+    const auto id = a.send(a.request(Method::Info, "1002"));
+    b.respond(b.received(Method::Info), 481);
+    a.response(id, 481);
+  }
+  a.response(a.send(a.request(Method::Info, "1002")), 503);
+}
+
 TEST_F(Server, ForksToEveryContactAndCancelsTheOthersWhenOneAnswers) {
   start();
   Phone a(thread, "1001", address), desk(thread, "1002", address), mobile(thread, "1002", address);
