@@ -171,6 +171,7 @@ void ClientSide::armTlsLook() {
 void ClientSide::lookForLostTls() {
   const auto silent = silentOverTls_;
   for (const auto& key : silent) {
+    if (!silentOverTls_.contains(key)) continue;  // it failed with the connection that one before it was sent over
     Transaction& transaction = *transactions_.at(key);
     if (hasConnection(currentHop(transaction))) continue;
     silentOverTls_.erase(key);
