@@ -161,9 +161,7 @@ TEST_F(BadInputTest, NoRtpPortIsLeft) {
 }
 
 TEST_F(BadInputTest, NoRtpPortIsLeftForVideoAndTheAudioStays) {
-  Page& client = signedIn("1001");
-  Phone& callee = phone("2001");
-  establish(client, callee);
+  const auto [client, callee] = pageTalksToPhone();
   ports.max = 2;
   client.video = true;
   client.offer();
@@ -207,10 +205,7 @@ TEST_F(BadInputTest, APhoneThatAnswersTheFirstSectionOnlyHasRefusedTheOthers) {
 }
 
 TEST_F(BadInputTest, APageThatAnswersWithSdpThatIsNone) {
-  Page& client = signedIn("1001");
-  Phone& caller = phone("2001");
-  caller.call("1001");
-  run(500ms);
+  const auto [client, caller] = phoneCallsPage();
   const auto offer = client.take(roap::MessageType::Offer);
   client.post(roap::fromPage({.type = roap::MessageType::Answer,
                               .sdp = "hello",
@@ -224,9 +219,7 @@ TEST_F(BadInputTest, APageThatAnswersWithSdpThatIsNone) {
 }
 
 TEST_F(BadInputTest, AFloodOfInfoLeavesRoomForBye) {
-  Page& client = signedIn("1001");
-  Phone& callee = phone("2001");
-  establish(client, callee);
+  const auto [client, callee] = pageTalksToPhone();
   client.stopPolling();
   for (int i = 0; i < 400; ++i) {
     callee.info("application/octet-stream", "n=" + std::to_string(i));
@@ -243,9 +236,7 @@ TEST_F(BadInputTest, AFloodOfInfoLeavesRoomForBye) {
 }
 
 TEST_F(BadInputTest, AnInfoThatIsTooLargeIsNotKept) {
-  Page& client = signedIn("1001");
-  Phone& callee = phone("2001");
-  establish(client, callee);
+  const auto [client, callee] = pageTalksToPhone();
   callee.info("application/octet-stream", std::string(40'000, 'x'));
   callee.info("application/octet-stream", "small=1");
   run(500ms);
@@ -267,9 +258,7 @@ TEST_F(BadInputTest, MessagesOutOfAnyOrder) {
 }
 
 TEST_F(BadInputTest, ShutdownByThePageHangsUp) {
-  Page& client = signedIn("1001");
-  Phone& callee = phone("2001");
-  establish(client, callee);
+  const auto [client, callee] = pageTalksToPhone();
   client.post(roap::fromPage(
       {.type = roap::MessageType::Shutdown, .offererSessionId = roap::SessionId::number(client.offererId), .seq = 2}));
   run(500ms);

@@ -115,9 +115,7 @@ struct BridgeWorld : DatagramSink, PageDoor, PhoneDoor {
   // The phone has called the page, which has answered; media flows.
   void establish(Phone& phone, Page& page) {
     phone.call(page.user);
-    run(500ms);
-    page.answerOffer();
-    page.peerName = phone.user;
+    pickUp(page, phone.user);
     run(100ms);
     page.take(roap::MessageType::Ok);
     expectConnected(page);
@@ -126,9 +124,7 @@ struct BridgeWorld : DatagramSink, PageDoor, PhoneDoor {
   // One page has called the other, through the SIP server; media flows.
   void establish(Page& caller, Page& callee) {
     caller.call(callee.user);
-    run(500ms);
-    callee.answerOffer();
-    callee.peerName = caller.user;
+    pickUp(callee, caller.user);
     run(500ms);
     caller.takeAnswer();
     expectConnected(caller);
@@ -137,23 +133,32 @@ struct BridgeWorld : DatagramSink, PageDoor, PhoneDoor {
   void expectConnected(Page& page) {
     EXPECT_TRUE(runUntil(10s, [&] { return page.connected(); })) << page.user << ": media is not connected";
   }
+  // "1001" has called "2001" so long ago, and nobody has answered.
+  std::pair<Page&, Phone&> pageCallsPhone(Duration ago = 500ms) {
+    Page& page = signedIn("1001");
+    Phone& callee = phone("2001");
+    page.call(callee.user);
+    run(ago);
+    return {page, callee};
+  }
+  // The other way round.
+  std::pair<Page&, Phone&> phoneCallsPage(Duration ago = 500ms) {
+    Page& page = signedIn("1001");
+    Phone& caller = phone("2001");
+    caller.call(page.user);
+    run(ago);
+    return {page, caller};
+  }
+  // "1001" has called "2001", which has answered; media flows.
+  std::pair<Page&, Phone&> pageTalksToPhone() {
+    Page& page = signedIn("1001");
+    Phone& callee = phone("2001");
+    establish(page, callee);
+    return {page, callee};
+  }
   // One packet of PCMU each way.
-  void expectMediaFlows(Page& page, Phone& phone) {
-    const auto atPage = page.received.size(), atPhone = phone.received.size();
-    page.speak({.sequenceNumber = ++lastSpoken_, .timestamp = lastSpoken_ * 160u});
-    phone.speak({.sequenceNumber = lastSpoken_, .timestamp = lastSpoken_ * 160u, .ssrc = 0x77});
-    run(50ms);
-    EXPECT_EQ(page.received.size(), atPage + 1);
-    EXPECT_EQ(phone.received.size(), atPhone + 1);
-  }
-  void expectNoMedia(Page& page, Phone& phone) {
-    const auto atPage = page.received.size(), atPhone = phone.received.size();
-    page.speak({.sequenceNumber = ++lastSpoken_, .timestamp = lastSpoken_ * 160u});
-    phone.speak({.sequenceNumber = lastSpoken_, .timestamp = lastSpoken_ * 160u, .ssrc = 0x77});
-    run(50ms);
-    EXPECT_EQ(page.received.size(), atPage);
-    EXPECT_EQ(phone.received.size(), atPhone);
-  }
+  void expectMediaFlows(Page& page, Phone& phone) { expectHeard(page, phone, 1); }
+  void expectNoMedia(Page& page, Phone& phone) { expectHeard(page, phone, 0); }
   // Speech in frames of 20 ms, each handed to `speak`; `next` is left at the packet after it.
   template <typename Speak>
   void speech(int packets, RtpSample& next, Speak speak) {
@@ -327,6 +332,20 @@ struct BridgeWorld : DatagramSink, PageDoor, PhoneDoor {
     bool answered = false;
   };
 
+  void pickUp(Page& callee, const std::string& caller) {
+    run(500ms);
+    callee.answerOffer();
+    callee.peerName = caller;
+  }
+  // Of one packet each way, so many.
+  void expectHeard(Page& page, Phone& phone, std::size_t packets) {
+    const auto atPage = page.received.size(), atPhone = phone.received.size();
+    page.speak({.sequenceNumber = ++lastSpoken_, .timestamp = lastSpoken_ * 160u});
+    phone.speak({.sequenceNumber = lastSpoken_, .timestamp = lastSpoken_ * 160u, .ssrc = 0x77});
+    run(50ms);
+    EXPECT_EQ(page.received.size(), atPage + packets);
+    EXPECT_EQ(phone.received.size(), atPhone + packets);
+  }
   static sip::Response responseTo(const sip::Request& request, int status, std::string reason, std::string sdp) {
     sip::Response response;
     response.from = request.from;

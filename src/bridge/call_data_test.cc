@@ -127,9 +127,7 @@ TEST_F(CallDataTest, ItIsNotRepeatedInLaterOffers) {
 }
 
 TEST_F(CallDataTest, OnlyDataIsShownAsData) {
-  Page& page_ = signedIn("1001");
-  Phone& far = phone("2001");
-  establish(page_, far);
+  const auto [page_, far] = pageTalksToPhone();
   far.info("application/dtmf-relay", "Signal=5\r\nDuration=160");
   far.info("application/media_control+xml", "<x/>");
   far.info("text/plain", "hello");
@@ -142,10 +140,7 @@ TEST_F(CallDataTest, OnlyDataIsShownAsData) {
 }
 
 TEST_F(CallDataTest, DataOfThePageWaitsForTheAnswerInOrder) {
-  Page& caller = signedIn("1001");
-  Phone& callee = phone("2001");
-  caller.call("2001");
-  run(500ms);
+  const auto [caller, callee] = pageCallsPhone();
   caller.post("INFO-PEER first=1");
   caller.post("INFO-MAP second=2");
   run(500ms);
@@ -156,10 +151,7 @@ TEST_F(CallDataTest, DataOfThePageWaitsForTheAnswerInOrder) {
 }
 
 TEST_F(CallDataTest, DataOfACalledPageWaitsForItsOwnAnswer) {
-  Page& callee = signedIn("1001");
-  Phone& caller = phone("2001");
-  caller.call("1001");
-  run(500ms);
+  const auto [callee, caller] = phoneCallsPage();
   callee.post("INFO-PEER early=1", "2001");
   run(500ms);
   EXPECT_EQ(caller.infos.size(), 0u);
@@ -169,10 +161,7 @@ TEST_F(CallDataTest, DataOfACalledPageWaitsForItsOwnAnswer) {
 }
 
 TEST_F(CallDataTest, WhatIsTooMuchToWaitIsRefusedAndThePageIsTold) {
-  Page& caller = signedIn("1001");
-  Phone& callee = phone("2001");
-  caller.call("2001");
-  run(500ms);
+  const auto [caller, callee] = pageCallsPhone();
   for (int i = 0; i < 17; ++i) caller.post("INFO-PEER n=" + std::to_string(i));
   run(500ms);
   expectError(caller, 503, "The data was not sent: too much of it waits for the answer");
@@ -182,9 +171,7 @@ TEST_F(CallDataTest, WhatIsTooMuchToWaitIsRefusedAndThePageIsTold) {
 }
 
 TEST_F(CallDataTest, DataThatTheOtherSideRefusesIsReportedAndTheCallGoesOn) {
-  Page& caller = signedIn("1001");
-  Phone& callee = phone("2001");
-  establish(caller, callee);
+  const auto [caller, callee] = pageTalksToPhone();
   intercept = [&](const std::string&, const sip::SendRequest& sent) {
     if (sent.request.method != sip::Method::Info) return false;
     respond(sent, 415);

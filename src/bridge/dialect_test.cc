@@ -262,10 +262,7 @@ TEST_F(DialectTest, CandidatesAreTakenInEveryFormThatClientsWrite) {
 
 // `to` is what the page believes that its peer is called, which it may have lost.
 TEST_F(DialectTest, AMessageToNullIsOneOfTheCallThatThereIs) {
-  Page& page = signedIn("1001");
-  Phone& caller = phone("2001");
-  caller.call("1001");
-  run(500ms);
+  const auto [page, caller] = phoneCallsPage();
   page.connect(false);
   page.peerName = "null";
   page.answerOffer();
@@ -312,9 +309,7 @@ TEST_F(DialectTest, AnOfferThatIsPostedAgainEveryThreeSecondsChangesNothingInThe
 
 // Each refusal of a later offer leaves the call as it was, whatever it is called.
 TEST_F(DialectTest, AnErrorInAnswerToALaterOfferKeepsTheCall) {
-  Page& page = signedIn("1001");
-  Phone& far = phone("2001");
-  establish(page, far);
+  const auto [page, far] = pageTalksToPhone();
   far.direction = Direction::SendOnly;
   for (const char* type : {"NOMATCH", "TIMEOUT", "REFUSED", "CONFLICT", "DOUBLECONFLICT", "FAILED", "SOMETHING", ""}) {
     SCOPED_TRACE(type);

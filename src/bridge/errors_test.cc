@@ -23,9 +23,12 @@ struct ErrorsTest : testing::Test, BridgeWorld {
     Page& made = page(id);
     made.signIn(std::move(password));
     run(40s);
-    ASSERT_TRUE(made.signInReply) << text;
-    EXPECT_EQ(made.signInReply->status, status) << text;
-    EXPECT_EQ(made.signInReply->body, text);
+    expectSignInReply(made, status, text);
+  }
+  static void expectSignInReply(const Page& page, int status, const std::string& text) {
+    ASSERT_TRUE(page.signInReply) << text;
+    EXPECT_EQ(page.signInReply->status, status) << text;
+    EXPECT_EQ(page.signInReply->body, text);
   }
   void expectError(Page& page, roap::ErrorType type, std::optional<int> status, const std::string& sentence) {
     ASSERT_GE(page.count("SDP "), 1u) << page.list();
@@ -43,9 +46,7 @@ struct ErrorsTest : testing::Test, BridgeWorld {
   }
   Page& signedInAnew() {
     Page& made = page("anon0123456789abcdef0123456789" + std::to_string(100'000 + ++made_));
-    made.signIn();
-    run(100ms);
-    made.poll();
+    signIn(made);
     return made;
   }
   int made_ = 0;
@@ -104,9 +105,7 @@ TEST_F(ErrorsTest, E13AnotherSignInTookItsPlace) {
   run(10ms);
   respond(waiting[0], 200);
   run(10ms);
-  ASSERT_TRUE(earlier.signInReply);
-  EXPECT_EQ(earlier.signInReply->status, 409);
-  EXPECT_EQ(earlier.signInReply->body, "A later sign-in of the DN took the place of this one");
+  expectSignInReply(earlier, 409, "A later sign-in of the DN took the place of this one");
 }
 
 TEST_F(ErrorsTest, E19TheGatewayStopsBeforeTheSipServerHasDecided) {
@@ -116,9 +115,7 @@ TEST_F(ErrorsTest, E19TheGatewayStopsBeforeTheSipServerHasDecided) {
   run(10ms);
   bridge().shutdown(now());
   run(10ms);
-  ASSERT_TRUE(one.signInReply);
-  EXPECT_EQ(one.signInReply->status, 503);
-  EXPECT_EQ(one.signInReply->body, "The sign-in came to nothing: the gateway stops");
+  expectSignInReply(one, 503, "The sign-in came to nothing: the gateway stops");
 }
 
 TEST_F(ErrorsTest, E15ASessionThatHasGone) {
@@ -268,10 +265,7 @@ TEST_F(ErrorsTest, E53ThePageAnswersWithAnError) {
 }
 
 TEST_F(ErrorsTest, E60ThePagesAnswerIsOfNoUse) {
-  Page& callee = signedIn("1001");
-  Phone& caller = phone("2001");
-  caller.call("1001");
-  run(500ms);
+  const auto [callee, caller] = phoneCallsPage();
   callee.changeSdp = [](SessionDescription& sdp) { sdp.sections.clear(); };
   callee.answerOffer();
   run(500ms);
@@ -281,9 +275,7 @@ TEST_F(ErrorsTest, E60ThePagesAnswerIsOfNoUse) {
 }
 
 TEST_F(ErrorsTest, E71TheFarEndsNetworkBreaks) {
-  Page& caller = signedIn("1001");
-  Phone& callee = phone("2001");
-  establish(caller, callee);
+  const auto [caller, callee] = pageTalksToPhone();
   callee.hangUp(sip::Reason{"Q.850", 38, "trunk down"});
   run(500ms);
   EXPECT_EQ(caller.list(), "ERROR BYE");
@@ -291,9 +283,7 @@ TEST_F(ErrorsTest, E71TheFarEndsNetworkBreaks) {
 }
 
 TEST_F(ErrorsTest, E72TheFarEndKnowsNothingOfTheCall) {
-  Page& caller = signedIn("1001");
-  Phone& callee = phone("2001");
-  establish(caller, callee);
+  const auto [caller, callee] = pageTalksToPhone();
   answerWith(sip::Method::Invite, 481);
   caller.direction = Direction::Inactive;
   caller.offer();

@@ -163,10 +163,7 @@ TEST_F(MediaTest, AFarEndThatMovesWithItsSsrcIsFollowed) {
 }
 
 TEST_F(MediaTest, AFarEndWithoutAnAddressIsHeardAndThenAnswered) {
-  Page& caller = signedIn("1001");
-  Phone& callee = phone("2001");
-  caller.call("2001");
-  run(500ms);
+  const auto [caller, callee] = pageCallsPhone();
   const std::string port = std::to_string(callee.address.port);
   callee.describeOtherwise = [port] {
     return "v=0\r\no=- 1 1 IN IP4 host.example\r\ns=-\r\nc=IN IP4 host.example\r\nt=0 0\r\nm=audio " + port +

@@ -24,10 +24,7 @@ struct PageCallsTest : testing::Test, BridgeWorld {
 };
 
 TEST_F(PageCallsTest, TheInviteOffersThePagesCodecsThatArePassedThroughOnPortsOfOurs) {
-  Page& caller = signedIn("1001");
-  Phone& callee = phone("2001");
-  caller.call("2001");
-  run(100ms);
+  const auto [caller, callee] = pageCallsPhone(100ms);
   const auto& invite = lastSent(sip::Method::Invite);
   EXPECT_EQ(invite.from.uri.user, "1001");
   EXPECT_EQ(invite.to.uri.user, "2001");
@@ -89,10 +86,7 @@ TEST_F(PageCallsTest, TheAnswerHasTheCommonCodecsTheOffersShapeAndComesOnce) {
 }
 
 TEST_F(PageCallsTest, AnAnswerAfterMinutesOfRingingStillConnects) {
-  Page& caller = signedIn("1001");
-  Phone& callee = phone("2001");
-  caller.call("2001");
-  run(150s);
+  const auto [caller, callee] = pageCallsPhone(150s);
   ASSERT_TRUE(callee.ringing());
   callee.answer();
   run(500ms);
@@ -104,9 +98,7 @@ TEST_F(PageCallsTest, AnAnswerAfterMinutesOfRingingStillConnects) {
 }
 
 TEST_F(PageCallsTest, ThePhoneHangsUpAndThePageHearsByeOnce) {
-  Page& caller = signedIn("1001");
-  Phone& callee = phone("2001");
-  establish(caller, callee);
+  const auto [caller, callee] = pageTalksToPhone();
   callee.hangUp();
   run(1s);
   EXPECT_EQ(caller.list(), "BYE");
@@ -115,9 +107,7 @@ TEST_F(PageCallsTest, ThePhoneHangsUpAndThePageHearsByeOnce) {
 }
 
 TEST_F(PageCallsTest, ThePageHangsUpAndThePhoneHearsIt) {
-  Page& caller = signedIn("1001");
-  Phone& callee = phone("2001");
-  establish(caller, callee);
+  const auto [caller, callee] = pageTalksToPhone();
   caller.hangUp();
   run(1s);
   ASSERT_EQ(callee.ended.size(), 1u);
@@ -127,10 +117,7 @@ TEST_F(PageCallsTest, ThePageHangsUpAndThePhoneHearsIt) {
 }
 
 TEST_F(PageCallsTest, AByeWhileItRingsCancels) {
-  Page& caller = signedIn("1001");
-  Phone& callee = phone("2001");
-  caller.call("2001");
-  run(1s);
+  const auto [caller, callee] = pageCallsPhone(1s);
   caller.hangUp();
   run(1s);
   ASSERT_EQ(callee.ended.size(), 1u);
@@ -173,10 +160,7 @@ TEST_F(PageCallsTest, ASipServerThatIsSilentIs408) {
 
 TEST_F(PageCallsTest, NobodyAnswers) {
   config.noAnswerMax = 20s;
-  Page& caller = signedIn("1001");
-  Phone& callee = phone("2001");
-  caller.call("2001");
-  run(21s);
+  const auto [caller, callee] = pageCallsPhone(21s);
   EXPECT_EQ(callee.ended.size(), 1u);
   const auto error = caller.messages.empty() ? std::string() : caller.messages[0].body;
   EXPECT_NE(error.find("TIMEOUT"), std::string::npos) << error;
@@ -228,10 +212,7 @@ TEST_F(PageCallsTest, ARepeatedOfferNeverPlacesASecondCall) {
 }
 
 TEST_F(PageCallsTest, AnOfferThatReplacesOneWhileItRingsIsTheOneAnswered) {
-  Page& caller = signedIn("1001");
-  Phone& callee = phone("2001");
-  caller.call("2001");
-  run(1s);
+  const auto [caller, callee] = pageCallsPhone(1s);
   caller.renew(otherPageDtls);
   caller.offer();
   run(1s);
@@ -402,10 +383,7 @@ TEST_F(PageCallsTest, TwoPagesCallEachOtherThroughTheSipServer) {
 
 TEST_F(PageCallsTest, EarlyMediaIsTheAnswerWhereConfigured) {
   config.earlyMedia = true;
-  Page& caller = signedIn("1001");
-  Phone& callee = phone("2001");
-  caller.call("2001");
-  run(500ms);
+  const auto [caller, callee] = pageCallsPhone();
   callee.progress();
   run(500ms);
   caller.takeAnswer();
@@ -444,9 +422,7 @@ TEST_F(PageCallsTest, DigestCredentialsOfTheSignInAnswerAChallenge) {
 }
 
 TEST_F(PageCallsTest, InfoGoesBothWaysAsItIs) {
-  Page& caller = signedIn("1001");
-  Phone& callee = phone("2001");
-  establish(caller, callee);
+  const auto [caller, callee] = pageTalksToPhone();
   caller.post("INFO-MAP a=1&b=%20+");
   caller.post("INFO-PEER x=y");
   callee.info("application/octet-stream", "from=phone&c=d%41");

@@ -207,9 +207,7 @@ TEST_F(PageSocketTest, AnythingButTheSameUserSignsInAnew) {
 }
 
 TEST_F(PageSocketTest, ADnResumesAndItsRegistrationAndItsCallGoOn) {
-  Page& page = signedIn("1001");
-  Phone& other = phone("2001");
-  establish(page, other);
+  const auto [page, other] = pageTalksToPhone();
   const auto registersBefore = sentCount(sip::Method::Register);
   const auto text = signInText({.id = "1001", .resume = page.ssid});
   EXPECT_TRUE(text.starts_with("id=" + page.ssid + "\n")) << text;

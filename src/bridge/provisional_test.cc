@@ -153,10 +153,7 @@ TEST_F(ProvisionalTest, ARepeatedOfferIsNotAnsweredTwice) {
 }
 
 TEST_F(ProvisionalTest, APageThatNeverSaidSoGetsOneAnswer) {
-  Page& caller = signedIn("1001");
-  Phone& callee = phone("2001");
-  caller.call("2001");
-  run(500ms);
+  const auto [caller, callee] = pageCallsPhone();
   callee.progress();
   run(500ms);
   EXPECT_EQ(caller.list(), "");

@@ -82,9 +82,7 @@ TEST_F(SignInTest, APageThatGoesWhileItsRegisterIsOpenLeavesNothing) {
 }
 
 TEST_F(SignInTest, ASecondSignInTakesTheDnOverAndEndsTheFirstWithItsCall) {
-  Page& first = signedIn("1001");
-  Phone& other = phone("2001");
-  establish(first, other);
+  const auto [first, other] = pageTalksToPhone();
   const auto poll = first.waitReply;
 
   Page& second = signedIn("1001");
@@ -104,9 +102,7 @@ TEST_F(SignInTest, ASecondSignInTakesTheDnOverAndEndsTheFirstWithItsCall) {
 }
 
 TEST_F(SignInTest, ASecondSignInThatFailsChangesNothing) {
-  Page& first = signedIn("1001");
-  Phone& other = phone("2001");
-  establish(first, other);
+  const auto [first, other] = pageTalksToPhone();
   registerStatus = 403;
   Page& second = page("1001");
   second.signIn("wrong");
@@ -154,9 +150,7 @@ TEST_F(SignInTest, ARegistrationIsRefreshedWhileSignedInAndTakenBackAtSignOut) {
 }
 
 TEST_F(SignInTest, SignOutEndsTheCall) {
-  Page& made = signedIn("1001");
-  Phone& other = phone("2001");
-  establish(made, other);
+  const auto [made, other] = pageTalksToPhone();
   made.signOut();
   run(1s);
   EXPECT_EQ(other.ended.size(), 1u);
@@ -167,10 +161,7 @@ TEST_F(SignInTest, SignOutEndsTheCall) {
 }
 
 TEST_F(SignInTest, ASilentSessionExpiresAndItsRingingCallEnds) {
-  Page& made = signedIn("1001");
-  Phone& other = phone("2001");
-  made.call("2001");
-  run(1s);
+  const auto [made, other] = pageCallsPhone(1s);
   ASSERT_TRUE(other.ringing());
   made.stopPolling();
   run(59s);
@@ -230,9 +221,7 @@ TEST_F(SignInTest, TheNumberOfSessionsIsLimited) {
 }
 
 TEST_F(SignInTest, ShutdownAnswersEverybodyAndComesToRest) {
-  Page& talking = signedIn("1001");
-  Phone& other = phone("2001");
-  establish(talking, other);
+  const auto [talking, other] = pageTalksToPhone();
   intercept = [&](const std::string&, const sip::SendRequest& sent) { return sent.request.from.uri.user == "1002"; };
   Page& waiting = page("1002");
   waiting.signIn();

@@ -9,10 +9,7 @@ namespace {
 struct SipCallsTest : testing::Test, BridgeWorld {};
 
 TEST_F(SipCallsTest, AnInviteRingsAtThePageWithTheCallersName) {
-  Page& callee = signedIn("1001");
-  Phone& caller = phone("2001");
-  caller.call("1001");
-  run(500ms);
+  const auto [callee, caller] = phoneCallsPage();
   EXPECT_EQ(callee.list(), "OFFER");
   const auto& message = callee.messages.back();
   EXPECT_EQ(message.peer, "2001");
@@ -39,20 +36,14 @@ TEST_F(SipCallsTest, AnInviteRingsAtThePageWithTheCallersName) {
 }
 
 TEST_F(SipCallsTest, ThePageMayTakeMinutesToAnswer) {
-  Page& callee = signedIn("1001");
-  Phone& caller = phone("2001");
-  caller.call("1001");
-  run(150s);
+  const auto [callee, caller] = phoneCallsPage(150s);
   callee.answerOffer();
   expectConnected(callee);
   expectMediaFlows(callee, caller);
 }
 
 TEST_F(SipCallsTest, ThePageRejects) {
-  Page& callee = signedIn("1001");
-  Phone& caller = phone("2001");
-  caller.call("1001");
-  run(500ms);
+  const auto [callee, caller] = phoneCallsPage();
   callee.post("BYE", "2001");
   run(500ms);
   ASSERT_EQ(caller.ended.size(), 1u);
@@ -63,10 +54,7 @@ TEST_F(SipCallsTest, ThePageRejects) {
 
 TEST_F(SipCallsTest, ThePageNeverAnswers) {
   config.noAnswerMax = 20s;
-  Page& callee = signedIn("1001");
-  Phone& caller = phone("2001");
-  caller.call("1001");
-  run(21s);
+  const auto [callee, caller] = phoneCallsPage(21s);
   ASSERT_EQ(caller.ended.size(), 1u);
   EXPECT_EQ(caller.ended[0].status, 480);
   EXPECT_EQ(callee.list(), "OFFER ERROR BYE");
@@ -137,10 +125,7 @@ TEST_F(SipCallsTest, AnInviteWithSdpThatIsNoneIsRefusedAndNeverReachesThePage) {
 }
 
 TEST_F(SipCallsTest, APageThatAnswersWithoutACommonCodecIsToldSoAndSipToo) {
-  Page& callee = signedIn("1001");
-  Phone& caller = phone("2001");
-  caller.call("1001");
-  run(500ms);
+  const auto [callee, caller] = phoneCallsPage();
   callee.codecs = {kG722};
   callee.answerOffer();
   run(500ms);
@@ -212,10 +197,7 @@ TEST_F(SipCallsTest, APageThatCallsSomebodyWhileACallComesInHasDroppedTheOffer) 
 }
 
 TEST_F(SipCallsTest, APageAndAPhoneThatCallEachOtherGetTheirOwnCalls) {
-  Page& callee = signedIn("1001");
-  Phone& caller = phone("2001");
-  caller.call("1001");
-  run(500ms);
+  const auto [callee, caller] = phoneCallsPage();
   callee.messages.clear();
   caller.onInvite = Phone::OnInvite::Answer;
   callee.call("2001");  // an OFFER, where the call that came in would need an ANSWER
@@ -246,10 +228,7 @@ TEST_F(SipCallsTest, TheCallerHangsUpAndThePageMayBeCalledAgain) {
 }
 
 TEST_F(SipCallsTest, AnAnswerThatIsNeverAcknowledgedEndsTheCall) {
-  Page& callee = signedIn("1001");
-  Phone& caller = phone("2001");
-  caller.call("1001");
-  run(500ms);
+  const auto [callee, caller] = phoneCallsPage();
   dropAcks = true;
   callee.answerOffer();
   run(40s);

@@ -33,9 +33,7 @@ TEST_F(UnreadableTest, OtherMessagesOutsideACallEndNothing) {
 }
 
 TEST_F(UnreadableTest, AnOfferWithinACallIsRefusedAndTheCallGoesOn) {
-  Page& page = signedIn("1001");
-  Phone& other = phone("2001");
-  establish(page, other);
+  const auto [page, other] = pageTalksToPhone();
   page.messages.clear();
   page.post(tooMuchData(), "2001");
   run(10ms);

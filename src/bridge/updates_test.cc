@@ -303,16 +303,36 @@ TEST_F(UpdatesTest, OffersThatCrossAreBothHonoured) {
   }
 }
 
-TEST_F(UpdatesTest, AnOfferThatThePageDroppedIsHeldBackUntilItsOwnIsSettled) {
+TEST_F(UpdatesTest, APageThatHoldsHearsNothingMoreWhenThePhoneHoldsInItsAnswer) {
   begin(true);
-  page().offer(Direction::Inactive);  // the phone has it in 10 ms
   phone().direction = Direction::SendOnly;
-  run(2s);
+  pageOffers(Direction::Inactive, 2s);
   EXPECT_EQ(page().list(), "ANSWER");
   page().takeAnswer();
   EXPECT_EQ(toldToPage(), Direction::Inactive);
   run(6s);
   EXPECT_EQ(page().list(), "");
+}
+
+TEST_F(UpdatesTest, AnOfferThatThePageDroppedIsHeldBackUntilItsOwnIsSettled) {
+  begin(true);
+  phone().reInvite(Direction::SendOnly);
+  run(7ms);        // our OFFER is on its way to the page,
+  page().offer();  // which drops it because of its own
+  run(100ms);
+  page().take(roap::MessageType::Offer);
+  EXPECT_EQ(page().list(), "ANSWER");
+  phone().reInvite(Direction::SendRecv);
+  run(2s);
+  EXPECT_EQ(page().list(), "ANSWER");
+  page().takeAnswer();
+  EXPECT_EQ(toldToPage(), Direction::SendOnly);
+  run(100ms);
+  EXPECT_EQ(page().list(), "OFFER");
+  pageAnswers();
+  EXPECT_EQ(toldToPage(), Direction::SendRecv);
+  EXPECT_EQ(page().list(), "OK");
+  expectMediaFlows(page(), phone());
 }
 
 TEST_F(UpdatesTest, AReInviteWithCodecsThatNobodySpeaksIsRefusedAndTheCallGoesOn) {
