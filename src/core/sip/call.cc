@@ -199,6 +199,7 @@ void Call::handleResponse(TimePoint now, ClientTransactionId id, const Response&
   const bool invite = entry->request.method == Method::Invite;
   const bool first = isFirstInvite(entry->request);
   if (response.status < 200) {
+    if (entry->phase == ClientRequests::Phase::Answered) return;  // overtaken by the final one
     requests_.handleProvisional(now, *entry, now + environment_.config.timers.ringMax);
     if (!invite || response.status == 100) return;
     const Request request = entry->request;

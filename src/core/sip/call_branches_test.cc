@@ -93,6 +93,37 @@ TEST(EarlyDialog, RefusesTransfersAndUnknownRequestsWithoutDenyingTheDialog) {
   EXPECT_EQ(t.response().response.status, 481) << "a callee ends an early dialog with a final response (§15)";
 }
 
+TEST(ReInvite, AProvisionalResponseThatItsFinalOneHasOvertakenIsNotTheAnswerToTheNext) {
+  CallFixture t;
+  t.establishOutgoing();
+  ASSERT_TRUE(t.agent.reInvite(t.now, t.call, "first"));
+  const auto first = t.request(Method::Invite);
+  t.respond(first, 200, "far", "first answer");
+  t.ack();
+  EXPECT_EQ(t.event<OfferAnswered>().sdp, "first answer");
+  ASSERT_TRUE(t.agent.reInvite(t.now, t.call, "second"));
+  const auto second = t.request(Method::Invite);
+  t.respondReliably(first, 183, 1, "late");
+  EXPECT_TRUE(t.silent());
+  t.respond(second, 200, "far", "second answer");
+  EXPECT_EQ(t.event<OfferAnswered>().sdp, "second answer");
+}
+
+// RFC 3261 §19.1.1, table 1.
+TEST(RequestUri, HasNeitherTheHeadersNorTheMethodOfAContact) {
+  CallFixture t;
+  const auto first = t.startCall();
+  Response moved = t.makeReply(first, 302);
+  moved.contacts = {test::address("sip:1022@192.0.2.50;method=INVITE;user=phone?Subject=x")};
+  t.handle(ResponseReceived{first.id, std::move(moved)});
+  const auto second = t.request(Method::Invite);
+  EXPECT_EQ(second.request.uri.toString(), "sip:1022@192.0.2.50;user=phone");
+  Response answer = t.makeReply(second, 200, "far", "answer");
+  answer.contacts = {test::address("sip:phone@192.0.2.51;Method=BYE?Subject=x")};
+  t.handle(ResponseReceived{second.id, std::move(answer)});
+  EXPECT_EQ(t.ack().request.uri.toString(), "sip:phone@192.0.2.51");
+}
+
 TEST(Info, OfAPackageIsRefusedBecauseNoneWasOffered) {
   CallFixture t;
   t.establishOutgoing();

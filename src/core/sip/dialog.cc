@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/sip/request_uri.h"
+
 namespace crosspoint::sip {
 namespace {
 
@@ -79,7 +81,7 @@ Request Dialog::addressed(Method method) const {
     request.routes.assign(routes_.begin() + 1, routes_.end());
     request.routes.push_back({.uri = target_});
   }
-  request.uri.headers.clear();
+  request.uri = asRequestUri(std::move(request.uri));  // §12.2.1.1
   return request;
 }
 

@@ -3,18 +3,18 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/sip/request_uri.h"
 #include "core/sip/shown_text.h"
 
 namespace crosspoint::sip {
 namespace {
 
-// What makes two URIs the same address: all but the headers, and a host in lower case (RFC 3261 §19.1.4).
+// What makes two URIs the same address: all but headers and method, and a host in lower case (RFC 3261 §19.1.4).
 std::string keyOf(Uri uri) {
   for (char& c : uri.host) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
   }
-  uri.headers.clear();
-  return uri.toString();
+  return asRequestUri(std::move(uri)).toString();
 }
 
 // ";q=0.7" in thousandths; 1 where there is none or it cannot be read (RFC 3261 §20.10).
@@ -44,8 +44,7 @@ void Redirection::handle(const Response& redirect) {
     if (std::ranges::find(known_, key) != known_.end()) continue;  // a loop
     if (known_.size() > kContactsMax) break;
     known_.push_back(std::move(key));
-    uri.headers.clear();
-    waiting_.push_back({qualityOf(contact), std::move(uri)});
+    waiting_.push_back({qualityOf(contact), asRequestUri(std::move(uri))});
   }
   std::ranges::stable_sort(waiting_, std::greater(), &Candidate::q);
 }

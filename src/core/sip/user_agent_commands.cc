@@ -4,6 +4,7 @@
 
 #include "core/params/media.h"
 #include "core/sip/refer.h"
+#include "core/sip/request_uri.h"
 #include "core/sip/user_agent_impl.h"
 
 namespace crosspoint::sip {
@@ -93,7 +94,7 @@ std::optional<Uri> UserAgent::Impl::targetOf(const std::string& to) const {
   } else if (fitsUser(to)) {
     target = environment_.address(to).uri;
   }
-  if (target) target->headers.clear();
+  if (target) target = asRequestUri(std::move(*target));
   return target;
 }
 
