@@ -40,6 +40,7 @@ Call::Call(const Shared& shared, CallSlot slot, Kind kind, Session& session, std
       sipLeg_(makeSipLeg()),
       media_(kind == Kind::PageToSelf ? MediaPath::Shape::Mirror : MediaPath::Shape::PageToSip, browserLeg_.peer(),
              shared.dependencies.datagrams, shared.dependencies.random, shared.config.wallClock, shared.counters, now),
+      queuedBefore_(session.queue.lastSequence()),
       pageKnows_(kind == Kind::PageToSip || kind == Kind::PageToSelf) {
   session.call = this;
   ++shared_.counters.callsStarted;
@@ -115,10 +116,11 @@ void Call::carryOut(TimePoint now, call::Machine::RoutesChanged&) {
 }
 
 void Call::carryOut(TimePoint now, call::Machine::EndLeg& leg) {
-  if (leg.side == browser_)
-    endPage(leg.reason);
-  else
-    endSip(now, leg.reason);
+  if (leg.side != browser_) return endSip(now, leg.reason);
+  // A call that went before the page has fetched anything of it was never there.
+  const bool cameIn = kind_ == Kind::SipToPage || kind_ == Kind::SipToPageWithoutOffer;
+  const bool unread = cameIn && !answered_ && session_ != nullptr && session_->queue.takeBackBehind(queuedBefore_);
+  if (!unread) endPage(leg.reason);
 }
 
 void Call::carryOut(TimePoint now, call::Machine::Ended& ended) {

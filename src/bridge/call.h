@@ -198,6 +198,7 @@ class Call {
   bool sipAsked_ = false;             // a re-INVITE without SDP waits for its answer, which is our offer
   bool sipOfferWaits_ = false;        // an earlier offer of ours is still open there
   std::uint32_t sipOfferBranch_ = 0;  // the dialog that its last offer came in
+  const std::uint64_t queuedBefore_;  // the page's last message of before this call
   bool pageKnows_;                    // it made the call, or was told of it
   bool answered_ = false;             // once
   bool ended_ = false;
