@@ -1,5 +1,8 @@
 // The SIP leg of a call: what SIP says, and what is said to it.
 #include "bridge/attached_data.h"
+
+#include <utility>
+
 #include "bridge/call.h"
 #include "bridge/reason.h"
 #include "bridge/sessions.h"
@@ -266,11 +269,13 @@ void Call::offerToSip(TimePoint now, const call::Media& media) {
     static_cast<void>(shared_.agent.accept(now, *sipCall_, std::move(*sdp), attachedHeaders()));
     sendWaitingInfos(now);
   } else if (std::exchange(sipAsked_, false)) {
-    if (!shared_.agent.answerOffer(now, *sipCall_, std::move(*sdp), sipOfferBranch_))
-      machine_.handleOfferFailed(now, sipSide());
+    if (shared_.agent.answerOffer(now, *sipCall_, std::move(*sdp), sipOfferBranch_)) return;
+    sipLeg_->withdraw();
+    machine_.handleOfferFailed(now, sipSide());
   } else if (sipEstablished_) {
     const auto sent = shared_.agent.reInvite(now, *sipCall_, std::move(*sdp));
     if (sent) return;
+    sipLeg_->withdraw();
     sipOfferWaits_ = sent.error() == sip::CommandError::OfferPending;
     if (!sipOfferWaits_) machine_.handleOfferFailed(now, sipSide());
   } else {
@@ -311,7 +316,7 @@ void Call::answerToSip(TimePoint now, const call::Media& media) {
     static_cast<void>(shared_.agent.accept(now, *sipCall_, std::move(*sdp), attachedHeaders()));
     sendWaitingInfos(now);
   } else {
-    static_cast<void>(shared_.agent.answerOffer(now, *sipCall_, std::move(*sdp), sipOfferBranch_));
+    if (!shared_.agent.answerOffer(now, *sipCall_, std::move(*sdp), sipOfferBranch_)) sipLeg_->withdraw();
   }
 }
 

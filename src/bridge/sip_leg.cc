@@ -43,11 +43,18 @@ std::optional<std::string> SipLeg::write(const call::Media& media, bool offer) {
     const auto stream = said_.sections.streamOf(i);
     if (stream && media[*stream].present()) section.port = ports_[*stream]->rtpAddress.port;
   }
-  // RFC 3264 §8: the version rises with every change, and with nothing else.
+  // RFC 3264 §8: the version rises with every change, by one, and with nothing else.
+  textBefore_ = lastText_;
   if (auto text = sdp::write(description); text == lastText_) return text;
   description.sessionVersion = ++sessionVersion_;
   lastText_ = sdp::write(description);
   return lastText_;
+}
+
+void SipLeg::withdraw() {
+  if (lastText_ == textBefore_) return;
+  lastText_ = textBefore_;
+  --sessionVersion_;
 }
 
 void SipLeg::undoOffer() { said_ = beforeOffer_; }

@@ -23,6 +23,8 @@ class SipLeg {
   // Our offer or answer as text, the same as before where nothing has changed. Opens ports for streams that have none
   // yet; nothing if none are left.
   std::optional<std::string> write(const call::Media&, bool offer);
+  // The text of the last write() was not sent after all: its version is the next one's.
+  void withdraw();
   // The far end's. An error is one sentence, and nothing has changed.
   std::expected<call::Media, std::string> read(bool offer, std::string_view text);
   // The offer that was read last is refused or withdrawn: what it changed is undone.
@@ -47,7 +49,7 @@ class SipLeg {
   RtpPorts& portSource_;
   std::uint64_t sessionId_;
   std::uint64_t sessionVersion_ = 0;
-  std::string lastText_;
+  std::string lastText_, textBefore_;  // of the last write(), and before it
   std::array<std::optional<RtpPortPair>, call::kStreams> ports_;
   Said said_, beforeOffer_, beforeAnswer_;
 };

@@ -87,6 +87,25 @@ TEST_F(SipLegTest, TheVersionRisesWithEveryChangeAndWithNothingElse) {
   EXPECT_EQ(version(media, true), first + 2) << "what was said before is a change, too";
 }
 
+TEST_F(SipLegTest, WhatWasNotSentTakesNoVersion) {
+  OnePort onePort;
+  SipLeg opened{onePort, random};
+  auto media = *opened.read(true, sdp("192.0.2.7", "4000"));
+  const auto version = [&](const call::Media& what) {
+    return sdp::parse(opened.write(what, true).value_or("")).value().sessionVersion;
+  };
+  const auto first = version(media);
+  auto held = media;
+  held[0].direction = Direction::SendOnly;
+  EXPECT_EQ(version(held), first + 1);
+  opened.withdraw();
+  opened.withdraw();
+  EXPECT_EQ(version(media), first) << "that one was sent";
+  opened.withdraw();
+  held[0].direction = Direction::Inactive;
+  EXPECT_EQ(version(held), first + 1) << "RFC 3264 §8: by one from the previous one";
+}
+
 TEST_F(SipLegTest, AnAnswerThatCannotBeUsedIsUndone) {
   ASSERT_TRUE(leg.read(false, sdp("192.0.2.7", "4000")));
   ASSERT_TRUE(leg.read(false, sdp("192.0.2.8", "6000")));
