@@ -25,7 +25,7 @@ bool isEmptied(const std::string& body) { return body == R"(SDP {"messageType":"
 
 void Line::signIn() {
   end();
-  lastSequence_ = lastPosted_ = 0;
+  lastSequence_ = lastPosted_ = confirmed_ = 0;
   had_.clear();
   requestSignIn({});
 }
@@ -44,8 +44,7 @@ void Line::handleWelcome(const bridge::PageReply& reply) {
   const std::string ssid = reply.body.substr(3, reply.body.find('\n') - 3);
   if (resuming_ && ssid == ssid_) {
     const auto taken = std::stoull(reply.body.substr(reply.body.find("taken=") + 6));
-    const auto confirmed = outbox_.empty() ? lastPosted_ : outbox_.front().number - 1;
-    if (taken < confirmed) owner_.complain("the gateway has forgotten what it had taken");
+    if (taken < confirmed_) owner_.complain("the gateway has forgotten what it had taken");
     if (taken > lastPosted_) owner_.complain("the gateway has taken more than was sent");
     ++counters_.resumed;
     owner_.note("resumed");
@@ -53,7 +52,7 @@ void Line::handleWelcome(const bridge::PageReply& reply) {
   }
   if (resuming_) {
     end();
-    lastSequence_ = lastPosted_ = 0;
+    lastSequence_ = lastPosted_ = confirmed_ = 0;
     had_.clear();
     owner_.handleOut();
   }
@@ -212,7 +211,11 @@ void Line::handleLost(bridge::RequestId request) {
     const Message message = std::move(post->second);
     posts_.erase(post);
     settled(kRetry);
-    if (message.body.starts_with("RSMP")) after(kRetry, [this, message] { postOne(message); });
+    if (!message.body.starts_with("RSMP") || message.void_) return;
+    after(kRetry, [this, message, calls = callsEnded_] {
+      if (calls != callsEnded_) owner_.handleMissed();  // the gateway may say once more that the call has ended
+      postOne(message);
+    });
   }
 }
 
@@ -336,14 +339,26 @@ void Line::pump() {
 void Line::pumpSoon() {
   after(kRetry, [this, failed = carrier_] {
     if (carrier_ != failed) return;
+    if (outbox_.front().void_) return next();
     carrier_.reset();
     pump();
   });
 }
 
+void Line::stopRetrying() {
+  ++callsEnded_;
+  for (auto& [request, message] : posts_) message.void_ = true;
+  for (Message& message : outbox_) message.void_ |= message.body.starts_with("RSMP");
+}
+
 void Line::confirm() {
-  carrier_.reset();
+  confirmed_ = outbox_.front().number;
   if (outbox_.front().body.starts_with("RSMP")) settled();
+  next();
+}
+
+void Line::next() {
+  carrier_.reset();
   outbox_.pop_front();
   pump();
 }

@@ -44,6 +44,7 @@ class Line : public Web::Client {
   void signOut();
   void vanish();  // without a word
   void post(const std::string& to, std::string body);
+  void stopRetrying();   // the call is over: what it has still to say is tried once
   void cut();            // its connection breaks; the next one is made a little later
   void change();         // from the socket to the hanging GET, or back
   void lose();           // no connection for a while, then a sign-in that resumes
@@ -61,6 +62,7 @@ class Line : public Web::Client {
   struct Message {
     std::uint64_t number = 0;
     std::string to, body;
+    bool void_ = false;  // of a call that has ended: not sent again
   };
 
   void handleReply(const bridge::PageReply& reply) override;
@@ -90,6 +92,7 @@ class Line : public Web::Client {
   void pump();
   void pumpSoon();
   void confirm();
+  void next();
   void postOne(const Message& message);
   void settled(Duration trouble = {}) { settledAt_ = std::max(settledAt_, clock_.now() + trouble); }
   template <typename Action>
@@ -118,13 +121,14 @@ class Line : public Web::Client {
   std::uint64_t lastSequence_ = 0;
   std::map<std::uint64_t, std::string> had_;  // the latest
 
-  std::uint64_t lastPosted_ = 0;
+  std::uint64_t lastPosted_ = 0, confirmed_ = 0;
   std::deque<Message> outbox_;                  // the first one is under way
   std::optional<bridge::RequestId> carrier_;    // the POST, or the socket, that carries it
   std::map<bridge::RequestId, Message> posts_;  // of a client in the field
   TimePoint settledAt_{};                       // may lie ahead, where trouble is to be expected
   std::map<std::uint64_t, TimePoint> probes_;   // by number: not complained of yet
   std::size_t forgiven_ = 0;
+  std::uint64_t callsEnded_ = 0;
   Counters counters_;
 };
 

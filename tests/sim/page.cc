@@ -9,6 +9,7 @@ Page::Page(const Environment& environment, std::string user, Line::Kind kind)
       random_(environment.random),
       note_(environment.note),
       user_(std::move(user)),
+      id_(environment.random.below(100)),
       media_(environment.clock, environment.network, environment.random, environment.certificates,
              [this](const std::string& what) { complain(what); }),
       line_(environment.clock, environment.random, environment.web, kind, user_, *this) {}
@@ -51,7 +52,12 @@ void Page::handleSignedIn() {
 
 void Page::handleOut() { leave(); }
 
-void Page::handleMissed() { missed_ = true; }
+void Page::handleMissed() {
+  note("may have missed a message");
+  missed_ = true;
+  okAwaitedSince_.reset();
+  media_.handleMissed();
+}
 
 // ---- what the gateway says ----
 
@@ -116,7 +122,7 @@ void Page::handleRoap(const std::string& body, const std::string& peer) {
 
 // One final ANSWER to each OFFER; before it one provisional, and only to our own client and its first OFFER.
 void Page::handleAnswer(const roap::Message& message) {
-  const bool ours = message.offererSessionId.matches(roap::SessionId::number(offerer_));
+  const bool ours = message.offererSessionId.matches(roap::SessionId::number(id_));
   if (!ours || (state_ != State::Calling && state_ != State::InCall)) return;  // of a call that has ended
   if (!offerOpen_) return complain("an ANSWER to nothing");
   if (message.seq != seq_) return complain("an ANSWER with the seq of another OFFER");
@@ -136,14 +142,17 @@ void Page::handleOffer(const roap::Message& message, const std::string& peer) {
   if (!message.seq || !message.tiebreaker) return complain("an OFFER without seq or tie-breaker");
   if (offerOpen_) {  // dropped: our own is on its way
     droppedOffer_ = true;
+    if (state_ == State::InCall) media_.skip(message.sdp);
     return;
   }
-  if (state_ == State::Idle && *message.seq > 1) return;  // of the call that the page has just left
+  // Our own client knows what was under way when it hung up (js/grtc/src/ended.ts); one in the field rings, until BYE.
+  if (state_ == State::Idle && *message.seq > 1 && ended_ == End::ByPage && line_.counts()) return;
   if (state_ == State::Idle) {
     ended_ = End::None;
     waiting_ = message;
     waitingPeer_ = peer;
     state_ = State::Ringing;
+    ++id_;
     answeredProvisionally_ = line_.counts() && random_.below(2) == 0;
     if (!answeredProvisionally_) return;
     peer_ = peer;
@@ -160,8 +169,7 @@ void Page::handleOffer(const roap::Message& message, const std::string& peer) {
 void Page::handleBye() {
   const bool missed = std::exchange(missed_, false);  // its OFFER or INVITE, perhaps
   if (state_ == State::Idle && ended_ != End::ByPage && !missed) complain("a BYE for no call");
-  endCall(droppedOffer_ || offerOpen_ ? End::ByPage
-                                      : End::ByGateway);  // an OFFER that crossed it may bring another one
+  endCall(droppedOffer_ ? End::ByPage : End::ByGateway);
 }
 
 // ---- what the page does ----
@@ -171,7 +179,7 @@ void Page::accept() {
   direction_ = Direction::SendRecv;
   if (!waiting_) {  // INVITE: we are asked for the offer
     media_.open(true);
-    offerer_ = random_.next<std::uint16_t>();
+    ++id_;
     seq_ = 0;
     sendOffer(direction_);
     state_ = State::Calling;
@@ -202,7 +210,7 @@ void Page::sendAnswer(bool moreComing) {
   post(roap::fromPage({.type = roap::MessageType::Answer,
                        .sdp = media_.write(false, direction_),
                        .offererSessionId = offer.offererSessionId,
-                       .answererSessionId = roap::SessionId::number(7),
+                       .answererSessionId = roap::SessionId::number(id_),
                        .seq = offer.seq,
                        .moreComing = moreComing}));
   if (!moreComing) okAwaitedSince_ = clock_.now();
@@ -212,7 +220,7 @@ void Page::call(const std::string& to) {
   peer_ = to;
   direction_ = Direction::SendRecv;
   media_.open(true);
-  offerer_ = random_.next<std::uint16_t>();
+  ++id_;
   seq_ = 0;
   sendOffer(direction_);
   state_ = State::Calling;
@@ -224,9 +232,11 @@ void Page::sendOffer(Direction direction) {
   droppedOffer_ = false;
   changedAt_ = clock_.now();
   media_.setDirection(direction);
+  if (!line_.counts())
+    okAwaitedSince_.reset();  // its ANSWER may come later than this, and is then to an OFFER that is void
   const std::string body = roap::fromPage({.type = roap::MessageType::Offer,
                                            .sdp = media_.write(true, direction),
-                                           .offererSessionId = roap::SessionId::number(offerer_),
+                                           .offererSessionId = roap::SessionId::number(id_),
                                            .seq = ++seq_,
                                            .tiebreaker = 1 + static_cast<std::uint32_t>(random_.below(429496722))});
   post(body);
@@ -265,6 +275,7 @@ void Page::transferTo(const Page& other) {
 
 void Page::endCall(End how) {
   ended_ = how;
+  line_.stopRetrying();
   unsure_ = false;
   media_.close();
   dialog_.clear();

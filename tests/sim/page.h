@@ -94,6 +94,7 @@ class Page : private Line::Owner {
   Random& random_;
   const std::function<void(const std::string&, const std::string&)> note_;
   const std::string user_;
+  std::uint64_t id_;  // of its call: one more with each
   PageMedia media_;
   Line line_;
   State state_ = State::Out;
@@ -111,7 +112,6 @@ class Page : private Line::Owner {
   bool transferAttended_ = false;  // the last that it asked for
   End ended_ = End::None;
   TimePoint changedAt_{}, signedInAt_{};
-  std::uint64_t offerer_ = 0;
   std::uint32_t seq_ = 0;
   Direction direction_ = Direction::SendRecv;
   Counters counters_;

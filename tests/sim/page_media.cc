@@ -57,13 +57,19 @@ void PageMedia::close() {
   timer_.set(std::nullopt);
   ssrcReceived_.reset();
   sequenceReceived_.reset();
+  heard_ = {};
+  gaps_ = false;
 }
 
 void PageMedia::renew(bool sameCall) {
   const auto ssrcBefore = ssrcReceived_;
   const auto sequenceBefore = sequenceReceived_;
+  const auto heardBefore = heard_;
+  const bool gapsBefore = gaps_;
   open(true);
   if (!sameCall) return;
+  heard_ = heardBefore;
+  gaps_ = gapsBefore;
   ssrcReceived_ = ssrcBefore;
   sequenceReceived_ = sequenceBefore;
 }
@@ -90,7 +96,9 @@ std::string PageMedia::write(bool offer, Direction direction) {
   section.fingerprints = {certificates_[certificate_ % certificates_.size()]->fingerprint()};
   section.setup = offer ? DtlsSetup::ActPass : DtlsSetup::Active;
   description.sections = {section};
-  return sdp::write(description);
+  std::string text = sdp::write(description);
+  if (offer) offered_ = text;
+  return text;
 }
 
 bool PageMedia::read(const std::string& text, bool offer, Direction direction) {
@@ -107,6 +115,8 @@ bool PageMedia::read(const std::string& text, bool offer, Direction direction) {
   if (!offer && direction == Direction::Inactive && section.direction != Direction::Inactive) {
     complain_("the answer to a hold is not inactive");
   }
+  hear(text);
+  if (!offer) check(faultOfAnswer(offered_, text));
   if (!rtc_) return false;
   rtc_->setRemote(clock_.now(),
                   {.ice = *section.ice, .fingerprints = section.fingerprints, .setup = DtlsSetup::Passive});

@@ -10,6 +10,7 @@
 #include "peer/peer.h"
 #include "tests/sim/clock.h"
 #include "tests/sim/network.h"
+#include "tests/sim/sdp_rules.h"
 
 namespace crosspoint::sim {
 
@@ -27,6 +28,9 @@ class PageMedia {
   std::string write(bool offer, Direction direction);
   // False: there is nothing to read it with, or the gateway broke a rule.
   bool read(const std::string& text, bool offer, Direction direction);
+  // A description that the page does not look at, of the same call.
+  void skip(const std::string& text) { hear(text); }
+  void handleMissed() { gaps_ = true; }  // one that has not reached the page, perhaps
   void setDirection(Direction direction) { direction_ = direction; }
 
   bool hearsWithin(Duration time) const { return heardAt_ && clock_.now() - *heardAt_ < time; }
@@ -35,6 +39,12 @@ class PageMedia {
  private:
   void handleDatagram(const SocketAddress& from, Bytes bytes);
   void handleRtp(Bytes bytes);
+  void hear(const std::string& text) {
+    if (!gaps_) check(heard_.add(text));
+  }
+  void check(const std::optional<std::string>& fault) {
+    if (fault) complain_(*fault);
+  }
   void drain();
   void speak();
 
@@ -55,6 +65,9 @@ class PageMedia {
   std::optional<std::uint32_t> ssrcReceived_;
   std::optional<std::uint16_t> sequenceReceived_;
   std::optional<TimePoint> heardAt_;
+  SdpHistory heard_;  // what the gateway has said in this call
+  bool gaps_ = false;
+  std::string offered_;
   std::uint64_t packetsReceived_ = 0;
 };
 

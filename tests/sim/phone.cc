@@ -68,6 +68,13 @@ const PhoneCall* Phone::callWith(const std::string& peer) const {
   return nullptr;
 }
 
+const PhoneCall* Phone::talksWith(const std::string& peer, Duration since) const {
+  const PhoneCall* call = callWith(peer);
+  if (call == nullptr || !call->talksSince(since)) return nullptr;
+  const auto dialog = agent_.dialogOf(call->id);
+  return dialog && !sip_.byeWasLost(dialog->callId) ? call : nullptr;
+}
+
 PhoneCall* Phone::open(const std::string& peer) {
   for (const auto& [id, call] : calls_) {
     if (call->peer == peer && call->isEstablished && !call->offerOpen) return call.get();

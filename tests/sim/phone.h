@@ -48,6 +48,8 @@ class Phone {
   const std::string& user() const { return user_; }
   bool idle() const { return calls_.empty(); }
   const PhoneCall* callWith(const std::string& peer) const;  // answered
+  // Nothing has changed in that call for so long, and it wants to hear and to be heard.
+  const PhoneCall* talksWith(const std::string& peer, Duration since) const;
   const Counters& counters() const { return counters_; }
   std::uint64_t packetsReceived() const;
   std::size_t leftovers() const { return agent_.callCount(); }

@@ -146,7 +146,10 @@ void SipNetwork::handleProbeAnswer(const Transaction& transaction, const sip::Re
 
 void SipNetwork::send(const std::string& from, sip::SendRequest&& send) {
   const bool outside = send.request.to.tag.empty();
-  if (lost() || (outside && away() && random_.below(2) == 0)) return failLater(from, send.id, kTimeout);
+  if (lost() || (outside && away() && random_.below(2) == 0)) {
+    if (send.request.method == sip::Method::Bye) byesLost_.insert(send.request.callId);
+    return failLater(from, send.id, kTimeout);
+  }
   if (outside && away())
     return deliver(from, sip::ResponseReceived{send.id, serverResponse(send.request, 503, "Service Unavailable")});
   if (auto response = obstacle(send.request))

@@ -55,6 +55,9 @@ class SipNetwork {
   bool availableSince(Duration time) const { return clock_.now() - awayUntil_ >= time; }
   bool isRegistered(const std::string& user) const { return registered_.contains(user); }
 
+  // One end of the call with this Call-ID has hung up, and the other cannot know.
+  bool byeWasLost(const std::string& callId) const { return byesLost_.contains(callId); }
+
   const std::string& fault() const { return fault_; }
   Counters counters() const;
 
@@ -122,6 +125,7 @@ class SipNetwork {
   SdpRules sdpRules_;                                              // of that one
   TimePoint awayUntil_{};
   std::uint64_t last_ = 0;
+  std::unordered_set<std::string> byesLost_;
   Counters counters_;
   std::string fault_;
 };

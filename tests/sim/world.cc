@@ -1,5 +1,6 @@
 #include "tests/sim/world.h"
 
+#include <gtest/gtest-spi.h>
 #include <gtest/gtest.h>
 
 namespace crosspoint::sim {
@@ -16,7 +17,8 @@ bool World::spin(Duration time) {
     if (fault_.empty()) fault_ = checkTalk();
     if (fault_.empty()) fault_ = checkRegistrations();
     if (fault_.empty()) fault_ = sip_.fault();
-    if (fault_.empty() && ::testing::UnitTest::GetInstance()->Failed()) fault_ = "a SIP message broke a rule";
+    if (fault_.empty() && rulesBroken_.size() > 0)
+      fault_ = std::string("a SIP message broke a rule: ") + rulesBroken_.GetTestPartResult(0).message();
     if (!fault_.empty()) return false;
   }
   return true;
@@ -32,14 +34,16 @@ std::string World::checkTalk(const Page& page) {
     if (!page.hearsWithin(kHeard)) return fault(page.user(), "itself");
   }
   for (const auto& phone : phones_) {
-    const PhoneCall* call = phone->user() == page.peer() ? phone->callWith(page.user()) : nullptr;
-    if (call == nullptr || !call->talksSince(kRest)) continue;
+    const PhoneCall* call = phone->user() == page.peer() ? phone->talksWith(page.user(), kRest) : nullptr;
+    if (call == nullptr) continue;
     ++talksChecked_;
     if (!page.hearsWithin(kHeard)) return fault(page.user(), phone->user());
     if (!call->hearsWithin(kHeard)) return fault(phone->user(), page.user());
   }
   for (const auto& other : pages_) {
-    if (other->user() != page.peer() || other->peer() != page.user() || !other->talksSince(kRest)) continue;
+    if (other->user() == page.user() || other->user() != page.peer() || other->peer() != page.user() ||
+        !other->talksSince(kRest))
+      continue;
     ++talksChecked_;
     if (!page.hearsWithin(kHeard)) return fault(page.user(), other->user());
   }
@@ -81,6 +85,8 @@ std::string World::checkLeftovers() {
 }
 
 World::Result World::run() {
+  const ::testing::ScopedFakeTestPartResultReporter reporter(
+      ::testing::ScopedFakeTestPartResultReporter::INTERCEPT_ALL_THREADS, &rulesBroken_);
   for (const auto& page : pages_) {
     clock_.after(std::chrono::milliseconds(random_.below(5000)), [this, &page = *page] { act(page); });
   }

@@ -2,6 +2,8 @@
 //
 // Checked all along: what pages and the bridge may not do (see Page::fault). Checked at the end: nothing is left over.
 #pragma once
+#include <gtest/gtest.h>
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,7 +32,7 @@ class World {
     std::size_t calls = 1000;
     Weather weather;
     unsigned sipLostPermille = 5;
-    unsigned httpLostPermille = 10;
+    unsigned httpLostPermille = 20;
     bool trace = false;
   };
   struct Statistics {
@@ -101,6 +103,7 @@ class World {
   std::size_t started_ = 0;
   bool closing_ = false;
   std::string fault_;
+  ::testing::TestPartResultArray rulesBroken_;  // what the checkers of SIP messages have found
   std::uint64_t talksChecked_ = 0;
 };
 

@@ -52,6 +52,7 @@ Phone* World::farEnd(const Page& page) {
 // To the far end of another page's call in its place, or to somebody who knows nothing of it.
 void World::transferByPage(Page& page) {
   if (!page.line().counts()) return;  // an extension: clients in the field know nothing of it
+  if (random_.below(3) == 0) return page.transfer(anybody());
   const auto first = random_.below(pages_.size());
   for (std::size_t i = 0; i < pages_.size(); ++i) {
     const Page& other = *pages_[(first + i) % pages_.size()];
