@@ -1,6 +1,8 @@
 // Making, settling and removing calls, deadlines, and the door to the bridge.
 #include "bridge/bridge_impl.h"
 
+#include <utility>
+
 #include "base/check.h"
 
 namespace crosspoint::bridge {

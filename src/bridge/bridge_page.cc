@@ -1,5 +1,8 @@
 // The pages' messages on their way to sessions and calls.
 #include "bridge/bridge_impl.h"
+
+#include <utility>
+
 #include "bridge/statistics.h"
 
 namespace crosspoint::bridge {

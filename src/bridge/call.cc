@@ -1,6 +1,7 @@
 #include "bridge/call.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "bridge/reason.h"
 #include "bridge/sessions.h"

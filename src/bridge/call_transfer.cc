@@ -8,6 +8,7 @@
 //
 // One of these at a time. A far end that hangs up as soon as its REFER is accepted leaves the call to the next one.
 #include <algorithm>
+#include <utility>
 
 #include "bridge/call.h"
 #include "bridge/reason.h"

@@ -12,6 +12,7 @@
 #include <csignal>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 
 #include "core/dtls/context.h"
 #include "gateway/event_log.h"

@@ -2,6 +2,9 @@
 #include <gtest/gtest.h>
 
 #include "core/ice/limits.h"
+
+#include <utility>
+
 #include "core/ice/test_world.h"
 
 namespace crosspoint::ice::test {

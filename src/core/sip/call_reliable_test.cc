@@ -2,6 +2,9 @@
 #include <gtest/gtest.h>
 
 #include "core/sip/call.h"
+
+#include <utility>
+
 #include "core/sip/offer_fixture.h"
 
 namespace crosspoint::sip {

@@ -1,6 +1,7 @@
 // One connection of the HTTP server: each step reads, parses, hands a request to the owner, or writes its reply.
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <utility>
 
 #include "io/http/server_impl.h"
 

@@ -1,6 +1,8 @@
 // A connection that has become a WebSocket (RFC 6455): what goes in and out of it, and how it ends.
 #include "io/http/server_impl.h"
 
+#include <utility>
+
 namespace crosspoint::http {
 namespace {
 

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <memory>
 #include <sstream>
+#include <utility>
 
 #include "crypto/certificate.h"
 #include "io/loop/file_descriptor.h"
