@@ -1,10 +1,9 @@
 // What happens after a pair is selected: consent, restarts, moves; and when nothing is ever found.
 #include <gtest/gtest.h>
 
-#include "core/ice/limits.h"
-
 #include <utility>
 
+#include "core/ice/limits.h"
 #include "core/ice/test_world.h"
 
 namespace crosspoint::ice::test {

@@ -1,10 +1,9 @@
 // What strangers, odd peers and hostile ones can and cannot do.
 #include <gtest/gtest.h>
 
-#include "core/ice/limits.h"
-
 #include <utility>
 
+#include "core/ice/limits.h"
 #include "core/ice/test_world.h"
 
 namespace crosspoint::ice::test {

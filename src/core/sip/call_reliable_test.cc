@@ -1,10 +1,9 @@
 // Reliable provisional responses and PRACK (RFC 3262), both ways; forks with their own early media.
 #include <gtest/gtest.h>
 
-#include "core/sip/call.h"
-
 #include <utility>
 
+#include "core/sip/call.h"
 #include "core/sip/offer_fixture.h"
 
 namespace crosspoint::sip {
