@@ -59,14 +59,17 @@ describe('a network that cuts, delays and repeats', () => {
       }
     };
     await Promise.all([sendAll(0), sendAll(1)]);
-    for (const client of clients) {
+    const expected = Array.from({ length: kMessages }, (_, k) => k + 1);
+    for (const [i, client] of clients.entries()) {
       await until('the last message arrives', () => numbered(client).length >= kMessages, 20_000).catch((error: Error) => {
-        throw new Error(`${error.message}; ${numbered(client).length} have, ${client.report}`);
+        const have = new Set(numbered(client));
+        const missing = expected.filter((k) => !have.has(k)).join();
+        const told = clients[1 - i]!.received.filter((body) => !body.startsWith('INFO-PEER ')).join(' | ');
+        throw new Error(`${error.message}; not ${missing}; ${client.report}; its sender was told: ${told}`);
       });
     }
     await Promise.all(clients.map((client) => client.stop()));
     await Promise.all(proxies.map((proxy) => proxy.stop()));
-    const expected = Array.from({ length: kMessages }, (_, k) => k + 1);
     for (const client of clients) expect(numbered(client)).toEqual(expected);
     for (const proxy of proxies) expect(proxy.cuts).toBeGreaterThan(20); // otherwise nothing was shown
     const sum = (of: (client: CountingClient) => number): number => clients.reduce((all, client) => all + of(client), 0);
