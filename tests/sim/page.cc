@@ -64,7 +64,7 @@ void Page::handleMissed() {
 void Page::handleMessage(const std::string& body, const std::string& peer) {
   note("from " + peer + ", in state " + std::to_string(static_cast<int>(state_)) + ": " + body.substr(0, 60));
   if (body.starts_with("BYE"))
-    handleBye();
+    handleBye(peer);
   else if (body.starts_with("INFO-PEER"))
     ++counters_.infos;
   else if (body.starts_with("PROGRESS"))
@@ -165,11 +165,14 @@ void Page::handleOffer(const roap::Message& message, const std::string& peer) {
 }
 
 // One BYE for each call, unless the page has hung up itself: then it may have crossed, or was meant for a call whose
-// OFFER was dropped.
-void Page::handleBye() {
+// OFFER was dropped. Our own client knows which call it is of; to one in the field it ends whatever there is.
+void Page::handleBye(const std::string& peer) {
   const bool missed = std::exchange(missed_, false);  // its OFFER or INVITE, perhaps
   if (state_ == State::Idle && ended_ != End::ByPage && !missed) complain("a BYE for no call");
-  endCall(droppedOffer_ ? End::ByPage : End::ByGateway);
+  const bool ofAnother =
+      state_ != State::Idle && peer != "gateway" && peer != (state_ == State::Ringing ? waitingPeer_ : peer_);
+  if (ofAnother && line_.counts()) return;
+  endCall(droppedOffer_ || ofAnother ? End::ByPage : End::ByGateway);
 }
 
 // ---- what the page does ----

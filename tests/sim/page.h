@@ -83,7 +83,7 @@ class Page : private Line::Owner {
   void handleRoap(const std::string& body, const std::string& peer);
   void handleOffer(const roap::Message& message, const std::string& peer);
   void handleAnswer(const roap::Message& message);
-  void handleBye();
+  void handleBye(const std::string& peer);
   void sendAnswer(bool moreComing = false);
   void sendOffer(Direction direction);
   void post(std::string body) { line_.post(peer_, std::move(body)); }
