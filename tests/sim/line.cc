@@ -165,7 +165,7 @@ void Line::take(const std::optional<std::uint64_t>& sequence, const std::string&
     if (*sequence <= lastSequence_) {
       ++counters_.repeated;
       const auto before = had_.find(*sequence);
-      if (before != had_.end() && before->second != body && !isEmptied(body))
+      if (before != had_.end() && before->second != body && !isEmptied(body) && !isEmptied(before->second))
         owner_.complain("another message under the same number: " + body.substr(0, 40));
       return;
     }

@@ -142,7 +142,7 @@ void Page::handleOffer(const roap::Message& message, const std::string& peer) {
   if (!message.seq || !message.tiebreaker) return complain("an OFFER without seq or tie-breaker");
   if (offerOpen_) {  // dropped: our own is on its way
     droppedOffer_ = true;
-    if (state_ == State::InCall) media_.skip(message.sdp);
+    if (state_ == State::InCall && *message.seq > 1) media_.skip(message.sdp);
     return;
   }
   // Our own client knows what was under way when it hung up (js/grtc/src/ended.ts); one in the field rings, until BYE.
