@@ -1,8 +1,7 @@
 // The SIP leg of a call: what SIP says, and what is said to it.
-#include "bridge/attached_data.h"
-
 #include <utility>
 
+#include "bridge/attached_data.h"
 #include "bridge/call.h"
 #include "bridge/reason.h"
 #include "bridge/sessions.h"
