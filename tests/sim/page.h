@@ -52,7 +52,10 @@ class Page : private Line::Owner {
   bool signedInSince(Duration time) const {
     return state_ != State::Out && state_ != State::SigningIn && clock_.now() - signedInAt_ >= time;
   }
-  bool mayOffer() const { return state_ == State::InCall && !offerOpen_; }
+  // One in the field waits until its ANSWER has arrived: an OFFER that overtakes it would give that call up.
+  bool mayOffer() const {
+    return state_ == State::InCall && !offerOpen_ && (line_.counts() || line_.restsSince(Duration(0)));
+  }
   const std::string& peer() const { return peer_; }
   const std::string& dialog() const { return dialog_; }  // as PROGRESS has told it; empty: not at all
   // Its last ANSWER is not confirmed for that long.
