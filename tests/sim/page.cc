@@ -41,6 +41,7 @@ void Page::signOut() {
 void Page::leave() {
   ++epoch_;
   endCall(End::None);
+  lateOfferTo_.clear();
   missed_ = false;
   state_ = State::Out;
 }
@@ -69,9 +70,15 @@ void Page::handleMessage(const std::string& body, const std::string& peer) {
     ++counters_.infos;
   else if (body.starts_with("PROGRESS"))
     handleProgress(body);
-  else if (body.starts_with("EVENT-") || body.starts_with("INVITE"))
-    handlePrompt(body, peer);
   else if (!body.starts_with("PUT-STATS"))
+    handleOfCall(body, peer);
+}
+
+void Page::handleOfCall(const std::string& body, const std::string& peer) {
+  lateOfferTo_.clear();
+  if (body.starts_with("EVENT-") || body.starts_with("INVITE"))
+    handlePrompt(body, peer);
+  else
     handleRoap(body, peer);
 }
 
@@ -165,12 +172,17 @@ void Page::handleOffer(const roap::Message& message, const std::string& peer) {
 }
 
 // One BYE for each call, unless the page has hung up itself: then it may have crossed, or was meant for a call whose
-// OFFER was dropped. Our own client knows which call it is of; to one in the field it ends whatever there is.
+// OFFER was dropped. Our own client knows which call it is of; to one in the field it ends whatever there is, and comes
+// once more if the page's OFFER has crossed it (docs/protocols/bridge.md, "Whose message is it?").
 void Page::handleBye(const std::string& peer) {
   const bool missed = std::exchange(missed_, false);  // its OFFER or INVITE, perhaps
-  if (state_ == State::Idle && ended_ != End::ByPage && !missed) complain("a BYE for no call");
-  const bool ofAnother =
-      state_ != State::Idle && peer != "gateway" && peer != (state_ == State::Ringing ? waitingPeer_ : peer_);
+  const bool expected = ended_ == End::ByPage || missed;
+  bool again = false;
+  if (state_ == State::Calling || (state_ == State::Idle && !expected))
+    again = !lateOfferTo_.empty() && peer == std::exchange(lateOfferTo_, {});
+  if (state_ == State::Idle && !expected && !again) complain("a BYE for no call");
+  const bool ofAnother = state_ != State::Idle && peer != "gateway" &&
+                         (again || peer != (state_ == State::Ringing ? waitingPeer_ : peer_));
   if (ofAnother && line_.counts()) return;
   endCall(droppedOffer_ || ofAnother ? End::ByPage : End::ByGateway);
 }
@@ -277,6 +289,7 @@ void Page::transferTo(const Page& other) {
 }
 
 void Page::endCall(End how) {
+  if (state_ == State::InCall) lateOfferTo_ = offerOpen_ && !line_.counts() ? peer_ : std::string();
   ended_ = how;
   line_.stopRetrying();
   unsure_ = false;

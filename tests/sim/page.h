@@ -83,6 +83,7 @@ class Page : private Line::Owner {
 
   void handlePrompt(const std::string& body, const std::string& peer);
   void handleProgress(const std::string& body);
+  void handleOfCall(const std::string& body, const std::string& peer);
   void handleRoap(const std::string& body, const std::string& peer);
   void handleOffer(const roap::Message& message, const std::string& peer);
   void handleAnswer(const roap::Message& message);
@@ -103,6 +104,7 @@ class Page : private Line::Owner {
   State state_ = State::Out;
   std::uint64_t epoch_ = 0;  // one more with every sign-in and vanishing: what was planned before is void
   std::string peer_, dialog_;
+  std::string lateOfferTo_;  // its OFFER in the call before may come when that has ended: BYE may come again from there
 
   std::optional<roap::Message> waiting_;  // an OFFER that rings
   std::string waitingPeer_;
