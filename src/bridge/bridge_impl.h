@@ -68,7 +68,7 @@ class Bridge::Impl {
   void handleBody(TimePoint now, Session&, const std::string& to, roap::PageBody&);
   void handleBye(TimePoint now, Session&, const std::string& to);
   void startCall(TimePoint now, Session&, const std::string& to, const roap::Session::OfferReceived&);
-  static bool isOfEndedCall(TimePoint now, const Session&, const std::string& to, const roap::Session::OfferReceived&);
+  static bool isOfEndedCall(TimePoint now, const Session&, const std::string& to, const roap::Message&);
   void refuseCall(TimePoint now, Session&, roap::ErrorType, std::uint16_t sipStatus, std::string reason);
   void handleOffer(TimePoint now, Session&, const std::string& to, const roap::Session::OfferReceived&);
   void drainRoap(TimePoint now, Session&, const std::string& to);

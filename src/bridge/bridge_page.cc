@@ -16,8 +16,10 @@ bool hasControlCharacter(std::string_view text) {
 // connections. Nobody dials again as soon as that.
 constexpr Duration kByeAheadMax = std::chrono::milliseconds(200);
 
-// For this long an OFFER of a call that has ended may still be on its way.
+// For this long an OFFER of a call that has ended may still be on its way: longer if the page repeats what it has no
+// confirmation of.
 constexpr Duration kOfferLateMax = std::chrono::seconds(5);
+constexpr Duration kRepeatedOfferLateMax = std::chrono::seconds(30);
 
 }  // namespace
 
@@ -75,6 +77,13 @@ void Bridge::Impl::take(TimePoint now, Session& session, const std::string& to, 
 void Bridge::Impl::handleBody(TimePoint now, Session& session, const std::string& to, roap::PageBody& body) {
   Call* call = session.call;
   if (auto* message = std::get_if<roap::Message>(&body)) {
+    if (isOfEndedCall(now, session, to, *message)) {
+      // One that does not acknowledge may have missed our BYE, and waits.
+      const bool waits = call == nullptr && !session.queue.counts() && !session.queue.awaits("BYE");
+      if (waits) session.tell("BYE", peerName(to));
+      return;
+    }
+    if (message->type == roap::MessageType::Ok) session.droppedPeer.clear();  // the page is in its own call
     session.roap.handleMessage(now, *message);
     drainRoap(now, session, to);
   } else if (std::holds_alternative<roap::Bye>(body)) {
@@ -105,12 +114,16 @@ void Bridge::Impl::handleBye(TimePoint now, Session& session, const std::string&
   } else if (named && to != session.lastPeer) {
     session.byeAhead = Session::ByeAhead{to, now};
   }
+  // The page's OFFER was so late that it had hung up already: what came in meanwhile rings there, or was answered.
+  const std::string dropped = std::exchange(session.droppedPeer, {});
+  if (!dropped.empty()) session.tell("BYE", dropped);
 }
 
 void Bridge::Impl::handleOffer(TimePoint now, Session& session, const std::string& to,
                                const roap::Session::OfferReceived& offer) {
   if (session.call != nullptr && !session.call->takesOfferTo(to)) {
     touched_.push_back(session.call->slot());
+    session.droppedPeer = session.call->answered() ? "" : session.call->peerName();
     session.call->handleReplaced(now);
   }
   if (session.call == nullptr)
@@ -121,22 +134,22 @@ void Bridge::Impl::handleOffer(TimePoint now, Session& session, const std::strin
 
 // An OFFER that crosses a BYE changes a call that has ended.
 bool Bridge::Impl::isOfEndedCall(TimePoint now, const Session& session, const std::string& to,
-                                 const roap::Session::OfferReceived& offer) {
-  if (session.lastPeer.empty() || to != session.lastPeer) return false;
-  const bool late = offer.ofEndedCall && now - session.callEndedAt <= kOfferLateMax;
-  return late || offer.seq > 1 || session.queue.awaits("BYE");
+                                 const roap::Message& message) {
+  const bool may = message.type == roap::MessageType::Offer && !session.lastPeer.empty() && to == session.lastPeer;
+  if (!may || session.roap.hasSeen(message)) return false;
+  const Duration lateMax = session.queue.counts() ? kRepeatedOfferLateMax : kOfferLateMax;
+  if (session.roap.isOfEndedCall(message) && now - session.callEndedAt <= lateMax) return true;
+  if (session.call != nullptr && session.call->takesOfferTo(to)) return false;
+  return message.seq.value_or(1) > 1 || (session.call == nullptr && session.queue.awaits("BYE"));
 }
 
 void Bridge::Impl::startCall(TimePoint now, Session& session, const std::string& to,
                              const roap::Session::OfferReceived& offer) {
   const auto cancelled = std::exchange(session.byeAhead, std::nullopt);
   const bool byeWasQuicker = cancelled && cancelled->to == to && now - cancelled->at <= kByeAheadMax;
-  const bool ofEndedCall = isOfEndedCall(now, session, to, offer);
-  if (byeWasQuicker || ofEndedCall) {
+  if (byeWasQuicker) {
     session.roap.endCall(now);
-    // The BYE that was quicker may have meant another call, and our own may have been lost: then the page waits.
-    const bool waits = ofEndedCall ? !session.queue.counts() && !session.queue.awaits("BYE") : byeWasQuicker;
-    if (waits) session.tell("BYE", peerName(to));
+    session.tell("BYE", peerName(to));  // it may have meant another call: then the page waits
     return;
   }
   session.queue.forgetUnread();  // of the call before: its BYE would end this one at the page

@@ -70,7 +70,7 @@ TEST_P(LateMessagesTest, AnOfferOnTheConnectionOfTheCallBeforePlacesNoCall) {
 TEST_P(LateMessagesTest, APageThatCountsItsCallsFromOneAgainCanCallInAWhile) {
   establish(page(), phone());
   endByPhone();
-  run(6s);
+  run(GetParam() ? 31s : 6s);
   --page().offererId;  // call() takes the next one
   expectRedial();
 }
@@ -89,6 +89,51 @@ TEST_P(LateMessagesTest, APageThatHangsUpWhileOurOfferIsUnderWayIsNotLeftRinging
   EXPECT_EQ(page().list(), GetParam() ? "OFFER" : "OFFER BYE");
   page().messages.clear();
   expectRedial();
+}
+
+// The page has called and hung up, and only then its messages arrive: somebody else's call rings there meanwhile.
+TEST_P(LateMessagesTest, ACallThatIsGivenUpForAnOfferThatTheByeFollowsDoesNotRingForEver) {
+  Phone& other = BridgeWorld::phone("2002");
+  other.call("1001");
+  run(100ms);
+  page().messages.clear();
+  page().call("2001");
+  run(100ms);
+  EXPECT_EQ(other.ended.size(), 1u);
+  page().post("BYE", "2001");
+  run(500ms);
+  EXPECT_EQ(page().take("BYE"), "BYE");
+  EXPECT_EQ(page().lastPeer, "2002");
+  EXPECT_EQ(page().count("BYE"), 0u);
+}
+
+TEST_P(LateMessagesTest, APageThatHasDroppedACallForItsOwnHearsNothingMoreOfIt) {
+  Phone& other = BridgeWorld::phone("2002");
+  other.call("1001");
+  run(100ms);
+  page().messages.clear();
+  establish(page(), phone());
+  EXPECT_EQ(other.ended.size(), 1u);
+  page().post("BYE", "2001");
+  run(500ms);
+  EXPECT_EQ(page().count("BYE"), 0u);
+}
+
+TEST_P(LateMessagesTest, ALateOfferOfACallThatHasEndedLeavesTheOneThatRingsAlone) {
+  establish(page(), phone());
+  endByPhone();
+  Phone& other = BridgeWorld::phone("2002");
+  other.call("1001");
+  run(100ms);
+  page().renew(otherPageDtls);
+  page().offer();
+  run(100ms);
+  EXPECT_EQ(other.ended.size(), 0u);
+  EXPECT_EQ(page().count("BYE"), 0u);
+  page().connect(false);
+  page().answerOffer();
+  run(500ms);
+  EXPECT_TRUE(other.established());
 }
 
 INSTANTIATE_TEST_SUITE_P(, LateMessagesTest, testing::Bool(),

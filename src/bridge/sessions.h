@@ -67,6 +67,7 @@ struct Session {
   };
   std::string lastPeer;  // of the call before
   TimePoint callEndedAt{};
+  std::string droppedPeer;  // of a call that came in and was given up for the page's own
   std::optional<ByeAhead> byeAhead;
 };
 

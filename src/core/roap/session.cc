@@ -77,7 +77,6 @@ Session::Handling Session::handleOffer(TimePoint now, const Message& message) {
   lastSeq_ = message.seq.value_or(lastSeq_ + 1);
   received.seq = lastSeq_;
   pageId_ = message.offererSessionId;
-  received.ofEndedCall = !pageId_.isNull() && pageId_.matches(endedPageId_);
   open_ = related(message, MessageType::Offer);
   enter(now, State::MustAnswer);
   outputs_.push_back(std::move(received));
@@ -208,6 +207,16 @@ void Session::endCall(TimePoint now) {
   ++ownSessionId_;
   if (!pageId_.isNull()) endedPageId_ = std::exchange(pageId_, {});
   lastSeq_ = 0;
+}
+
+bool Session::hasSeen(const Message& message) const {
+  const auto end = seen_.begin() + static_cast<std::ptrdiff_t>(seenCount_);
+  return std::find(seen_.begin(), end, keyOf(message)) != end;
+}
+
+bool Session::isOfEndedCall(const Message& offer) const {
+  const SessionId& id = offer.offererSessionId;
+  return !id.isNull() && id.matches(endedPageId_) && !id.matches(pageId_);
 }
 
 void Session::handleTimeout(TimePoint now) {

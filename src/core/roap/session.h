@@ -69,7 +69,6 @@ class Session {
     bool replacesUnanswered =
         false;                 // the page gave up its OFFER before this one; that one is not to be answered any more
     bool droppedOurs = false;  // glare: our own OFFER is lost. OfferPossible follows when this one is settled
-    bool ofEndedCall = false;  // has the id that the page had in the call before: its counter rises with each call
   };
   struct AnswerReceived {
     Content content;
@@ -120,6 +119,12 @@ class Session {
   std::optional<Output> pollOutput();
   // The next Send alone, ahead of outputs of other kinds: for who has something of its own to tell the page after it.
   std::optional<Message> pollSend();
+
+  // Does handleMessage() know it already?
+  bool hasSeen(const Message& message) const;
+  // Has this OFFER the id that the page had in the call before, and not that of this one? A page's counter rises with
+  // each call.
+  bool isOfEndedCall(const Message& offer) const;
 
   State state() const { return state_; }
   bool canOffer() const { return state_ == State::Stable; }

@@ -95,12 +95,14 @@ TEST(Session, ARepeatedOfferIsRecognisedBeforeAndAfterTheAnswerAndAfterTheCall) 
 TEST(Session, AnOfferWithThePagesIdOfTheCallBeforeIsToldApart) {
   SessionFixture t;
   t.settle(t.offer(1, 1000));
+  EXPECT_FALSE(t.session.isOfEndedCall(t.offer(2)));
   t.session.endCall(t.now);
-  t.post(t.offer(1, 2000));
-  EXPECT_TRUE(t.take<Session::OfferReceived>()->ofEndedCall);
-  t.session.endCall(t.now);
-  t.post(t.offer(1, 1000, 6));
-  EXPECT_FALSE(t.take<Session::OfferReceived>()->ofEndedCall);
+  EXPECT_TRUE(t.session.isOfEndedCall(t.offer(1, 2000)));
+  EXPECT_TRUE(t.session.hasSeen(t.offer(1, 1000)));
+  EXPECT_FALSE(t.session.hasSeen(t.offer(1, 2000)));
+  EXPECT_FALSE(t.session.isOfEndedCall(t.offer(1, 2000, 6)));
+  t.settle(t.offer(1, 3000));
+  EXPECT_FALSE(t.session.isOfEndedCall(t.offer(1, 4000))) << "of a page that does not count";
 }
 
 TEST(Session, TheIdOfAPageThatAnsweredIsItsIdOfThatCall) {
@@ -108,8 +110,7 @@ TEST(Session, TheIdOfAPageThatAnsweredIsItsIdOfThatCall) {
   t.post(t.reply(MessageType::Answer, t.sendOffer()));
   EXPECT_TRUE(t.take<Session::Send>());
   t.session.endCall(t.now);
-  t.post(t.offer());
-  EXPECT_TRUE(t.take<Session::OfferReceived>()->ofEndedCall);
+  EXPECT_TRUE(t.session.isOfEndedCall(t.offer()));
 }
 
 TEST(Session, ASequenceThatStartsAgainWithANewPeerConnectionIsTaken) {
