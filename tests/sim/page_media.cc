@@ -140,7 +140,10 @@ void PageMedia::handleRtp(Bytes bytes) {
   if (!view) return;
   ++packetsReceived_;
   heardAt_ = clock_.now();
-  if (ssrcReceived_ && *ssrcReceived_ != view->ssrc()) complain_("the SSRC changed within a call");
+  if (ssrcReceived_ && *ssrcReceived_ != view->ssrc()) {
+    if (!gaps_) complain_("the SSRC changed within a call");
+    sequenceReceived_.reset();  // another call's: the page has missed the BYE
+  }
   ssrcReceived_ = view->ssrc();
   const auto gap = sequenceReceived_ ? static_cast<std::int16_t>(view->sequenceNumber() - *sequenceReceived_) : 0;
   if (gap > 1000 || gap < -1000) complain_("the sequence numbers jumped by " + std::to_string(gap));
