@@ -134,7 +134,8 @@ void Bridge::Impl::remove(TimePoint now, Call& call) {
   if (Session* session = call.session(); session != nullptr && session->call == &call) {
     session->call = nullptr;
     session->lastPeer = call.peerName();  // see Session::ByeAhead
-    session->callEndedAt = now;
+    std::ranges::rotate(session->endedCalls, session->endedCalls.end() - 1);
+    session->endedCalls.front() = {call.peerName(), session->roap.takeEndedPageId(), now};
   }
   const CallSlot slot = call.slot();
   callDeadlines_.remove(slot);

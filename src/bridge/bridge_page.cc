@@ -78,6 +78,7 @@ void Bridge::Impl::handleBody(TimePoint now, Session& session, const std::string
   Call* call = session.call;
   if (auto* message = std::get_if<roap::Message>(&body)) {
     if (isOfEndedCall(now, session, to, *message)) {
+      session.roap.pass(*message);
       // One that does not acknowledge may have missed our BYE, and waits.
       const bool waits = call == nullptr && !session.queue.counts() && !session.queue.awaits("BYE");
       if (waits) session.tell("BYE", peerName(to));
@@ -123,7 +124,7 @@ void Bridge::Impl::handleOffer(TimePoint now, Session& session, const std::strin
                                const roap::Session::OfferReceived& offer) {
   if (session.call != nullptr && !session.call->takesOfferTo(to)) {
     touched_.push_back(session.call->slot());
-    session.droppedPeer = session.call->answered() ? "" : session.call->peerName();
+    session.droppedPeer = session.call->mayRing() ? session.call->peerName() : "";
     session.call->handleReplaced(now);
   }
   if (session.call == nullptr)
@@ -135,10 +136,15 @@ void Bridge::Impl::handleOffer(TimePoint now, Session& session, const std::strin
 // An OFFER that crosses a BYE changes a call that has ended.
 bool Bridge::Impl::isOfEndedCall(TimePoint now, const Session& session, const std::string& to,
                                  const roap::Message& message) {
-  const bool may = message.type == roap::MessageType::Offer && !session.lastPeer.empty() && to == session.lastPeer;
-  if (!may || session.roap.hasSeen(message)) return false;
+  if (message.type != roap::MessageType::Offer || session.roap.hasSeen(message)) return false;
   const Duration lateMax = session.queue.counts() ? kRepeatedOfferLateMax : kOfferLateMax;
-  if (session.roap.isOfEndedCall(message) && now - session.callEndedAt <= lateMax) return true;
+  const roap::SessionId& id = message.offererSessionId;
+  const auto named = [&](const Session::EndedCall& ended) {
+    return ended.peer == to && ended.pageId.matches(id) && now - ended.at <= lateMax;
+  };
+  const bool may = !id.isNull() && !id.matches(session.roap.pageId());
+  if (may && std::ranges::any_of(session.endedCalls, named)) return true;
+  if (session.lastPeer.empty() || to != session.lastPeer) return false;
   if (session.call != nullptr && session.call->takesOfferTo(to)) return false;
   return message.seq.value_or(1) > 1 || (session.call == nullptr && session.queue.awaits("BYE"));
 }

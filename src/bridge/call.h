@@ -105,6 +105,8 @@ class Call {
 
   bool ended() const { return ended_; }
   bool answered() const { return machine_.state() == call::State::Active; }
+  // The page has not answered, and may have read that it is called.
+  bool mayRing() const;
   // RTP or RTCP of the page came lately, or at least its consent to ours (RFC 7675).
   bool mediaFlows(TimePoint now) const {
     return !ended_ &&

@@ -30,6 +30,8 @@ bool Call::takesOfferTo(std::string_view to) const {
   return to.empty() || to == "null" || isWith(to);
 }
 
+bool Call::mayRing() const { return !answered() && session_ != nullptr && session_->queue.mayHaveRead(queuedBefore_); }
+
 std::expected<call::Media, std::string> Call::readPage(TimePoint now, bool offer, const roap::Content& content) {
   auto media = browserLeg_.read(now, offer, content.sdp, candidateLines(content));
   if (browserLeg_.renewedInVain()) {

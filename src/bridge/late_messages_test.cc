@@ -91,6 +91,53 @@ TEST_P(LateMessagesTest, APageThatHangsUpWhileOurOfferIsUnderWayIsNotLeftRinging
   expectRedial();
 }
 
+TEST_P(LateMessagesTest, AnOfferOfTheCallBeforeTheLastPlacesNoCallEither) {
+  establish(page(), phone());
+  endByPhone();
+  Phone& other = BridgeWorld::phone("2002");
+  other.call("1001");
+  run(100ms);
+  other.hangUp();
+  run(100ms);
+  EXPECT_EQ(page().list(), "OFFER BYE");
+  page().messages.clear();
+  page().renew(otherPageDtls);
+  page().peerName = "2001";
+  expectNoCall();
+  expectRedial();
+}
+
+TEST_P(LateMessagesTest, ARepeatedOneIsNotAnsweredAgain) {
+  establish(page(), phone());
+  endByPhone();
+  const auto invites = sentCount(sip::Method::Invite);
+  const std::string late = page().offer();
+  run(100ms);
+  EXPECT_EQ(page().count("BYE"), GetParam() ? 0u : 1u);
+  page().messages.clear();
+  page().post(late);
+  run(500ms);
+  EXPECT_EQ(page().list(), "");
+  EXPECT_EQ(sentCount(sip::Method::Invite), invites);
+}
+
+// A caller whose OFFER the page has never read does not ring there.
+TEST_P(LateMessagesTest, ACallThatThePageHasNotReadIsNotToldToEndThere) {
+  page().stopPolling();
+  run(10ms);
+  Phone& other = BridgeWorld::phone("2002");
+  other.call("1001");
+  run(100ms);
+  page().call("2001");
+  run(100ms);
+  EXPECT_EQ(other.ended.size(), 1u);
+  page().post("BYE", "2001");
+  run(100ms);
+  page().goOnPolling();
+  run(500ms);
+  EXPECT_EQ(page().count("BYE"), 0u);
+}
+
 // The page has called and hung up, and only then its messages arrive: somebody else's call rings there meanwhile.
 TEST_P(LateMessagesTest, ACallThatIsGivenUpForAnOfferThatTheByeFollowsDoesNotRingForEver) {
   Phone& other = BridgeWorld::phone("2002");

@@ -90,7 +90,7 @@ void PageQueue::forgetUnread() {
 }
 
 bool PageQueue::takeBackBehind(std::uint64_t sequence) {
-  if (sent_ > sequence) return false;
+  if (mayHaveRead(sequence)) return false;
   while (!messages_.empty() && messages_.back().sequence > sequence) {
     messages_.pop_back();
     --lastSequence_;

@@ -47,6 +47,8 @@ class PageQueue {
   std::uint64_t lastSequence() const { return lastSequence_; }
   // Takes back every message behind that number, or says false and changes nothing: one of them may have been read.
   bool takeBackBehind(std::uint64_t sequence);
+  // May the page have read one that is behind that number?
+  bool mayHaveRead(std::uint64_t sequence) const { return sent_ > sequence; }
   // Has this very message been queued and not yet reached the page, as far as is known?
   bool awaits(std::string_view body) const;
 

@@ -12,6 +12,7 @@
 // All sessions of a DN are one binding at the registrar: they have the same Contact. So a session that ends takes the
 // binding back only if no other one is signed in, and waits with that while the server decides on another one.
 #pragma once
+#include <array>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -65,9 +66,15 @@ struct Session {
     std::string to;
     TimePoint at;
   };
-  std::string lastPeer;  // of the call before
-  TimePoint callEndedAt{};
+  std::string lastPeer;     // of the call before
   std::string droppedPeer;  // of a call that came in and was given up for the page's own
+  static constexpr std::size_t kEndedCallsMax = 4;
+  struct EndedCall {
+    std::string peer;
+    roap::SessionId pageId;
+    TimePoint at{};
+  };
+  std::array<EndedCall, kEndedCallsMax> endedCalls;  // the latest one first
   std::optional<ByeAhead> byeAhead;
 };
 

@@ -214,11 +214,6 @@ bool Session::hasSeen(const Message& message) const {
   return std::find(seen_.begin(), end, keyOf(message)) != end;
 }
 
-bool Session::isOfEndedCall(const Message& offer) const {
-  const SessionId& id = offer.offererSessionId;
-  return !id.isNull() && id.matches(endedPageId_) && !id.matches(pageId_);
-}
-
 void Session::handleTimeout(TimePoint now) {
   if (!deadline_ || now < *deadline_) return;
   if (state_ == State::AwaitingOk) outputs_.push_back(Settled{});

@@ -23,6 +23,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -122,9 +123,12 @@ class Session {
 
   // Does handleMessage() know it already?
   bool hasSeen(const Message& message) const;
-  // Has this OFFER the id that the page had in the call before, and not that of this one? A page's counter rises with
-  // each call.
-  bool isOfEndedCall(const Message& offer) const;
+  // It is not for handleMessage(), nor is what repeats it.
+  void pass(const Message& message) { remember(message); }
+  // What the page goes by in this call, and what it went by in the one that has ended, once. Its counter rises with
+  // each call. Null: it has not said it.
+  const SessionId& pageId() const { return pageId_; }
+  SessionId takeEndedPageId() { return std::exchange(endedPageId_, {}); }
 
   State state() const { return state_; }
   bool canOffer() const { return state_ == State::Stable; }
@@ -163,8 +167,8 @@ class Session {
   std::uint64_t ownSessionId_;
   std::uint32_t lastSeq_ = 0;  // either way
   bool offerWanted_ = false;
-  SessionId pageId_, endedPageId_;  // what the page goes by in this call, and in the call before
-  std::optional<Message> open_;     // the OFFER of `state_`, without its content
+  SessionId pageId_, endedPageId_;
+  std::optional<Message> open_;  // the OFFER of `state_`, without its content
   std::optional<TimePoint> deadline_;
   std::array<Seen, kSeenMax> seen_{};  // the latest one last
   std::size_t seenCount_ = 0;

@@ -92,17 +92,24 @@ TEST(Session, ARepeatedOfferIsRecognisedBeforeAndAfterTheAnswerAndAfterTheCall) 
   EXPECT_EQ(t.session.counters().duplicates, 4u);
 }
 
-TEST(Session, AnOfferWithThePagesIdOfTheCallBeforeIsToldApart) {
+TEST(Session, TheIdOfAPageThatOffersIsItsIdOfThatCall) {
   SessionFixture t;
   t.settle(t.offer(1, 1000));
-  EXPECT_FALSE(t.session.isOfEndedCall(t.offer(2)));
+  EXPECT_EQ(t.session.pageId(), t.offer().offererSessionId);
   t.session.endCall(t.now);
-  EXPECT_TRUE(t.session.isOfEndedCall(t.offer(1, 2000)));
+  EXPECT_TRUE(t.session.pageId().isNull());
+  t.session.endCall(t.now);
+  EXPECT_EQ(t.session.takeEndedPageId(), t.offer().offererSessionId);
+  EXPECT_TRUE(t.session.takeEndedPageId().isNull());
+}
+
+TEST(Session, AMessageThatIsPassedOverIsKnownWhenItComesAgain) {
+  SessionFixture t;
+  EXPECT_FALSE(t.session.hasSeen(t.offer(1, 1000)));
+  t.session.pass(t.offer(1, 1000));
   EXPECT_TRUE(t.session.hasSeen(t.offer(1, 1000)));
   EXPECT_FALSE(t.session.hasSeen(t.offer(1, 2000)));
-  EXPECT_FALSE(t.session.isOfEndedCall(t.offer(1, 2000, 6)));
-  t.settle(t.offer(1, 3000));
-  EXPECT_FALSE(t.session.isOfEndedCall(t.offer(1, 4000))) << "of a page that does not count";
+  EXPECT_EQ(t.post(t.offer(1, 1000)), Handling::Duplicate);
 }
 
 TEST(Session, TheIdOfAPageThatAnsweredIsItsIdOfThatCall) {
@@ -110,7 +117,7 @@ TEST(Session, TheIdOfAPageThatAnsweredIsItsIdOfThatCall) {
   t.post(t.reply(MessageType::Answer, t.sendOffer()));
   EXPECT_TRUE(t.take<Session::Send>());
   t.session.endCall(t.now);
-  EXPECT_TRUE(t.session.isOfEndedCall(t.offer()));
+  EXPECT_EQ(t.session.takeEndedPageId(), t.reply(MessageType::Answer, t.offer()).answererSessionId);
 }
 
 TEST(Session, ASequenceThatStartsAgainWithANewPeerConnectionIsTaken) {
