@@ -223,16 +223,35 @@ TEST_F(PageSocketTest, WithAnotherPasswordTheSipServerDecides) {
 
 // ---- a sign-in that does not ring twice ----
 
+TEST_F(PageSocketTest, ASignInWhoseConnectionClosesBeforeItsReplyIsTakenBackAtOnce) {
+  const auto request = next();
+  bridge().handlePage(now(), SignIn{.request = request, .id = "1001"});
+  bridge().handlePageClosed(now(), request);
+  EXPECT_EQ(bridge().counters().sessions, 0U);
+}
+
 TEST_F(PageSocketTest, ASignInWhoseReplyDidNotReachItsPageIsTakenBack) {
   const auto request = next();
   bridge().handlePage(now(), SignIn{.request = request, .id = "1001"});
   run(100ms);
-  EXPECT_EQ(bridge().counters().sessions, 1U);
   bridge().handlePageClosed(now(), request);
-  run(100ms);
+  run(2s);
+  EXPECT_EQ(bridge().counters().sessions, 1U) << "it may have";
+  run(1s);
   EXPECT_EQ(bridge().counters().sessions, 0U);
   EXPECT_EQ(sentCount(sip::Method::Register), 2U);
   EXPECT_EQ(lastSent(sip::Method::Register).expires, 0U);
+}
+
+TEST_F(PageSocketTest, APageThatPollsHasReadTheReplyWhoseConnectionBroke) {
+  const auto request = next();
+  const auto text = give(SignIn{.request = request, .id = kAnonymous}).at(0).body;
+  const auto ssid = text.substr(3, text.find('\n') - 3);
+  bridge().handlePageClosed(now(), request);
+  run(2s);
+  give(Wait{.request = next(), .ssid = ssid});
+  run(30s);
+  EXPECT_EQ(bridge().counters().sessions, 1U);
 }
 
 TEST_F(PageSocketTest, APageThatHasPolledHasReadItsReply) {

@@ -12,6 +12,10 @@ namespace {
 constexpr std::size_t kSsidRandom = 22;  // 131 bits
 constexpr const char* kNoSession = "There is no such session: sign in again";
 constexpr const char* kElsewhere = "The DN has signed in elsewhere";
+constexpr const char* kSilent = "The page has not polled";
+constexpr const char* kUnwelcomed = "The reply to the sign-in did not reach the page";
+// For this long a page whose connection broke with the reply to its sign-in may show that it has read it.
+constexpr Duration kWelcomeMax = std::chrono::seconds(3);
 constexpr const char* kDisplaced = "A later sign-in of the DN took the place of this one";
 constexpr const char* kStopped = "The sign-in came to nothing: the gateway stops";
 
@@ -277,10 +281,12 @@ Session* Sessions::untrack(RequestId request) {
 void Sessions::handleClosed(TimePoint now, RequestId request) {
   Session* session = untrack(request);
   if (session == nullptr) return;
-  // The page never learned its SSID, and tries elsewhere: it must not ring here too.
-  if (session->signInRequest == request || session->welcomeReply == request) {
+  // The page did not learn its SSID, and tries elsewhere: it must not ring here too. Of a reply that was being written
+  // nobody knows: the page may show soon that it has read it.
+  if (session->welcomeReply == request) return schedule(*session);
+  if (session->signInRequest == request) {
     session->signInRequest.reset();
-    end(now, *session, Binding::Remove);
+    end(now, *session, Binding::Remove, kCloseNoSession, kUnwelcomed);
     return;
   }
   session->queue.handleClosed(request);
@@ -300,11 +306,10 @@ void Sessions::handleTimeout(TimePoint now) {
   while (const auto due = deadlines_.take(now)) {
     Session& session = **due;
     session.queue.handleTimeout(now);
-    const bool silent = !session.queue.attached() && now - session.lastSeen >= config_.sessionTimeout;
+    const bool silent = !session.queue.attached() && now - session.lastSeen >= silenceMax(session);
     if (silent && (session.call == nullptr || !session.call->mediaFlows(now))) {
       ++counters_.sessionsExpired;
-      dependencies_.log.write(LogLevel::Info, "session=" + session.ssid.substr(0, 8), "expired: it has not polled");
-      end(now, session, Binding::Remove);
+      end(now, session, Binding::Remove, kCloseNoSession, session.welcomeReply ? kUnwelcomed : kSilent);
       continue;
     }
     if (silent) session.lastSeen = now;
@@ -318,13 +323,19 @@ void Sessions::seen(TimePoint now, Session& session) {
   schedule(session);
 }
 
+Duration Sessions::silenceMax(const Session& session) const {
+  return session.welcomeReply ? std::min<Duration>(kWelcomeMax, config_.sessionTimeout) : config_.sessionTimeout;
+}
+
 void Sessions::schedule(Session& session) {
   auto next = session.queue.nextTimeout();
-  if (!session.queue.attached()) next = session.lastSeen + config_.sessionTimeout;
+  if (!session.queue.attached()) next = session.lastSeen + silenceMax(session);
   deadlines_.set(&session, next);
 }
 
 void Sessions::end(TimePoint now, Session& session, Binding binding, CloseCode code, const std::string& reason) {
+  if (session.signedIn)
+    dependencies_.log.write(LogLevel::Info, "session=" + session.ssid.substr(0, 8), "ended: " + reason);
   session.queue.finish(code, reason);
   if (session.signInRequest) {
     const bool elsewhere = code == kCloseElsewhere;

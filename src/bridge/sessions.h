@@ -126,6 +126,8 @@ class Sessions {
   void refuseUnchecked(TimePoint now, Session&);
   void rememberElsewhere(const std::string& ssid);
   void leaveBinding(TimePoint now, Session&, Binding);
+  // How long nothing need be heard of it.
+  Duration silenceMax(const Session&) const;
   void schedule(Session&);
   void track(RequestId, Session&);
   Session* untrack(RequestId);

@@ -93,7 +93,8 @@ describe('two gateways behind a load balancer', () => {
   ])('%s and our page, each at a gateway of its own, stay there and call each other', async (_, client) => {
     const caller = await party('1001', 0, client);
     const called = await party('1002', 1);
-    expect(await Promise.all(gateways.map(sessionsAt))).toEqual([1, 1]);
+    const logs = (): string => gateways.map(({ program }) => program.log).join('\n');
+    expect(await Promise.all(gateways.map(sessionsAt)), logs()).toEqual([1, 1]);
     const signIns = await Promise.all(gateways.map(signInsAt));
     await talk(caller, called, '1002');
     await caller.hangUp();
@@ -102,7 +103,7 @@ describe('two gateways behind a load balancer', () => {
     await called.hangUp();
     await caller.waitFor('onPeerClosing');
     expect(await Promise.all(gateways.map(sessionsAt))).toEqual([1, 1]);
-    expect(await Promise.all(gateways.map(signInsAt)), gateways.map(({ program }) => program.log).join('\n')).toEqual(signIns);
+    expect(await Promise.all(gateways.map(signInsAt)), logs()).toEqual(signIns);
   });
 
   it('a client of the wire is known by its cookie; without it, it is told to sign in again', async () => {

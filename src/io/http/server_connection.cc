@@ -210,7 +210,7 @@ bool Server::Impl::stepWrite(Connection& connection) {
 }
 
 void Server::Impl::finishReply(Connection& connection) {
-  if (connection.stream.wasReset()) return close(connection);
+  if (connection.stream.wasResetTooSoon()) return close(connection);
   std::string().swap(connection.out);
   connection.served = true;
   if (connection.keepAlive) {

@@ -1,5 +1,7 @@
 #include "io/http/stream.h"
 
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
@@ -105,9 +107,13 @@ void Stream::finish() {
   ::shutdown(fd_, SHUT_WR);
 }
 
-bool Stream::wasReset() const {
+bool Stream::wasResetTooSoon() const {
   char byte = 0;
-  return ::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno != EAGAIN && errno != EWOULDBLOCK;
+  if (::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno == EAGAIN || errno == EWOULDBLOCK) return false;
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (::getsockopt(fd_, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return true;
+  return info.tcpi_bytes_acked < info.tcpi_bytes_sent - info.tcpi_bytes_retrans;
 }
 
 }  // namespace crosspoint::http

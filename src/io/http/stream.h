@@ -45,8 +45,9 @@ class Stream {
   Result write(std::string_view bytes);
   // Nothing will be written any more.
   void finish();
-  // A reset has arrived: what was written did not reach the client.
-  bool wasReset() const;
+  // A reset has arrived, and the client's system had not confirmed all that was written: it may not have arrived. A
+  // load balancer resets the connections that it has no more use for, as soon as it has read the reply.
+  bool wasResetTooSoon() const;
   bool secure() const { return ssl_ != nullptr; }
 
  private:
