@@ -90,11 +90,13 @@ TEST_F(StrangersConnections, SayManyThingsAtOnceAndMemoryDoesNotGrowWithTheSquar
                 ";rport\r\nFrom: <sip:c@d>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: " + number +
                 "\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
   }
-  const auto before = residentBytes();
+  [[maybe_unused]] const auto before = residentBytes();
   ASSERT_EQ(::send(stranger.get(), requests.data(), requests.size(), MSG_NOSIGNAL),
             static_cast<ssize_t>(requests.size()));
   EXPECT_TRUE(soon([&] { return phone.sip().stats().serverTransactions == 4'000; }));
+#if !defined(__SANITIZE_THREAD__)  // it keeps several bytes for each one
   EXPECT_LT(residentBytes() - before, 200'000'000U);
+#endif
 }
 
 }  // namespace
