@@ -107,6 +107,22 @@ TEST_P(LateMessagesTest, AnOfferOfTheCallBeforeTheLastPlacesNoCallEither) {
   expectRedial();
 }
 
+TEST_P(LateMessagesTest, AnOfferBehindAnAnswerThatComesTooLatePlacesNoCall) {
+  phone().call("1001");
+  run(100ms);
+  phone().hangUp();
+  run(100ms);
+  EXPECT_EQ(page().list(), "OFFER BYE");
+  page().peerName = "2001";
+  page().connect(false);
+  page().answerOffer();
+  page().messages.clear();
+  page().offererId = Page::kAnswererId;
+  page().renew(otherPageDtls);
+  expectNoCall();
+  expectRedial();
+}
+
 TEST_P(LateMessagesTest, ARepeatedOneIsNotAnsweredAgain) {
   establish(page(), phone());
   endByPhone();

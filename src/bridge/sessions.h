@@ -75,6 +75,11 @@ struct Session {
     TimePoint at{};
   };
   std::array<EndedCall, kEndedCallsMax> endedCalls;  // the latest one first
+  // It says what the page went by in a call that had ended before it came: an OFFER may follow.
+  void handleLateAnswer(const std::string& to, const roap::Message& answer) {
+    EndedCall& last = endedCalls.front();
+    if (last.peer == to && last.pageId.isNull()) last.pageId = answer.answererSessionId;
+  }
   std::optional<ByeAhead> byeAhead;
 };
 
