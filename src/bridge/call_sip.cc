@@ -82,7 +82,8 @@ void Call::handlePresent(TimePoint now, const sip::Event& event) {
       handleRefreshed(now, answer->sdp);
     else
       handleSipOfferSettled(now, answer->sdp);
-  } else if (std::holds_alternative<sip::OfferFailed>(event)) {
+  } else if (const auto* refused = std::get_if<sip::OfferFailed>(&event)) {
+    log(LogLevel::Info, "the far end has not taken a change of the call: " + std::to_string(refused->status));
     handleSipOfferSettled(now, std::nullopt);
   } else if (const auto* info = std::get_if<sip::InfoReceived>(&event)) {
     handleSipInfo(*info);

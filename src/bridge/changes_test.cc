@@ -89,6 +89,23 @@ TEST_F(ChangesTest, EitherSideResumesWhatItHeld) {
   }
 }
 
+TEST_F(ChangesTest, AResumeThatTheFarEndRefusesIsMadeAgainUntilBothAreHeard) {
+  begin();
+  pageChanges(Direction::Inactive);
+  int refused = 0;
+  intercept = [&](const std::string&, const sip::SendRequest& sent) {
+    if (sent.request.method != sip::Method::Invite || refused == 2) return false;
+    respond(sent, refused++ == 0 ? 488 : 500);
+    return true;
+  };
+  pageChanges(Direction::SendRecv);
+  EXPECT_EQ(refused, 1);
+  run(10s);
+  EXPECT_EQ(refused, 2);
+  EXPECT_TRUE(page().messages.empty()) << page().list();
+  expectMediaFlows(page(), phone());
+}
+
 TEST_F(ChangesTest, AHoldByUpdateIsAHold) {
   begin();
   phone().update(Direction::SendOnly);

@@ -46,6 +46,18 @@ void number(std::array<std::vector<Codec>, kStreams>& known, std::size_t stream,
   known[stream].push_back(codec);
 }
 
+// Between `truth` and what a side, which says `own` of itself, was told.
+bool differs(const Stream& truth, const Stream& told, const Stream& own) {
+  if (common(told.codecs, truth.codecs).empty()) return true;
+  // What this side may be sending now must still be understood.
+  for (const auto& codec : common(told.codecs, own.codecs)) {
+    if (isMediaCodec(codec) && !contains(truth.codecs, codec)) return true;
+  }
+  // What was told in an answer was limited by the offer: compare only what this side lets the other do.
+  const Direction allowed = own.present() ? reversed(own.direction) : Direction::Inactive;
+  return intersection(truth.direction, allowed) != intersection(told.direction, allowed);
+}
+
 }  // namespace
 
 Machine::Machine(const Config& config) : config_(config) {
@@ -114,19 +126,23 @@ Media Machine::answerTo(Side side) const {
 // Does the other side's present description differ from what this side was told, in a way that this side has to know?
 bool Machine::outOfStep(Side side) const {
   const Media& truth = leg(other(side)).described;
+  const Media& told = leg(side).told;
   for (std::size_t i = 0; i < kStreams; ++i) {
-    const Stream& told = leg(side).told[i];
-    if (truth[i].present() != told.present()) return true;
-    if (!told.present()) continue;
-    if (common(told.codecs, truth[i].codecs).empty()) return true;
-    const Stream& own = leg(side).described[i];
-    // What this side may be sending now must still be understood.
-    for (const auto& codec : common(told.codecs, own.codecs)) {
-      if (isMediaCodec(codec) && !contains(truth[i].codecs, codec)) return true;
-    }
-    // What was told in an answer was limited by the offer: compare only what this side lets the other do.
-    const Direction allowed = own.present() ? reversed(own.direction) : Direction::Inactive;
-    if (intersection(truth[i].direction, allowed) != intersection(told.direction, allowed)) return true;
+    if (truth[i].present() != told[i].present()) return true;
+    if (told[i].present() && differs(truth[i], told[i], leg(side).described[i])) return true;
+  }
+  return false;
+}
+
+// Is there a stream that this SIP side has, but knows only as it was before the offer that it has refused? It would
+// stay silent for somebody, as where the end of a hold was refused.
+bool Machine::refusedToKnow(Side side) const {
+  const Media& truth = leg(other(side)).described;
+  const Leg& leg = this->leg(side);
+  if (kind(side) != LegKind::Sip || leg.refusals == 0) return false;
+  for (std::size_t i = 0; i < kStreams; ++i) {
+    const bool everywhere = truth[i].present() && leg.agreed[i].present() && leg.described[i].present();
+    if (everywhere && differs(truth[i], leg.agreed[i], leg.described[i])) return true;
   }
   return false;
 }
@@ -147,6 +163,7 @@ void Machine::sendOffer(TimePoint now, Side to) {
   remember(to, leg.told);
   leg.offerPending = true;
   leg.wantsOffer = false;
+  leg.againAt.reset();
   const bool sipWaits = kind(to) == LegKind::Browser && this->leg(other(to)).owesAnswer;
   if (state_ == State::Active) leg.deadline = now + (sipWaits ? config_.askedMax : config_.updateMax);
   output(SendOffer{to, leg.told});
@@ -156,7 +173,14 @@ void Machine::sendAnswer(Side to) {
   Leg& leg = this->leg(to);
   leg.told = answerTo(to);
   leg.owesAnswer = false;
+  agree(leg);
   output(SendAnswer{to, leg.told});
+}
+
+void Machine::agree(Leg& leg) {
+  leg.agreed = leg.told;
+  leg.refusals = 0;
+  leg.againAt.reset();
 }
 
 // All that may come of the caller's offer; of a stream that the callee has said something about only what they share. A
@@ -268,11 +292,16 @@ void Machine::handleOffer(TimePoint now, Side from, const Media& media) {
   leg.wantsOffer = false;
   leg.owesAnswer = true;
   describe(from, media, nullptr);
+  Leg& asked = this->leg(other(from));
+  if (!asked.offerPending && refusedToKnow(other(from))) {  // it is worth another try
+    asked.told = asked.agreed;
+    asked.refusals = 0;
+  }
   if (!usable(described(from))) {
     refuse(from, 488);
   } else {
     if (kind(from) == LegKind::Sip && canAnswerAlone(from)) sendAnswer(from);
-    if (this->leg(other(from)).wantsOffer) sendOffer(now, other(from));
+    if (asked.wantsOffer) sendOffer(now, other(from));
   }
   settle(now);
 }
@@ -321,6 +350,7 @@ void Machine::handleAnswer(TimePoint now, Side from, const Media& media) {
   leg.offerPending = false;
   const Media told = leg.told;
   describe(from, media, &told);
+  agree(leg);
   if (state_ == State::Active) {
     settle(now);
     return;
@@ -338,8 +368,17 @@ void Machine::handleOfferFailed(TimePoint now, Side from) {
   Leg& leg = this->leg(from);
   if (state_ != State::Active || !leg.offerPending) return;
   leg.offerPending = false;
-  // `told` stays as it was sent: the same offer is not made again before something changes.
+  // `told` stays as it was sent: the same offer is not made again before something changes, but for what must be known.
+  ++leg.refusals;
+  if (leg.refusals <= kOffersAgainMax && refusedToKnow(from))
+    leg.againAt = now + config_.offerAgainAfter * (1 << (leg.refusals - 1));
   settle(now);
+}
+
+void Machine::offerAgain(TimePoint now, Side to) {
+  Leg& leg = this->leg(to);
+  leg.againAt.reset();
+  if (!leg.offerPending && !leg.owesAnswer && !leg.wantsOffer && refusedToKnow(to)) sendOffer(now, to);
 }
 
 void Machine::handleEnd(Side from, const Reason& reason) {
@@ -364,6 +403,7 @@ void Machine::handleTimeout(TimePoint now) {
   if (answerDeadline_ && now >= *answerDeadline_) return end({Cause::NoAnswer, 408, "Nobody answered"});
   for (const Side side : {Side::Caller, Side::Callee}) {
     Leg& leg = this->leg(side);
+    if (state_ == State::Active && leg.againAt && now >= *leg.againAt) offerAgain(now, side);
     const bool waits = leg.offerPending || leg.wantsOffer;
     if (state_ != State::Active || !waits || !leg.deadline || now < *leg.deadline) continue;
     if (leg.wantsOffer)
@@ -377,7 +417,9 @@ std::optional<TimePoint> Machine::nextTimeout() const {
   if (state_ == State::Ended) return std::nullopt;
   auto next = answerDeadline_;
   for (const Leg& leg : legs_) {
-    if (state_ == State::Active && (leg.offerPending || leg.wantsOffer)) next = earlier(next, leg.deadline);
+    if (state_ != State::Active) continue;
+    if (leg.offerPending || leg.wantsOffer) next = earlier(next, leg.deadline);
+    next = earlier(next, leg.againAt);
   }
   return next;
 }

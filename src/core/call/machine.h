@@ -16,6 +16,9 @@
 // sides stay as they were. A side that wants an offer itself (a re-INVITE without SDP) gets one that the page makes
 // anew, or soon the old one.
 //
+// A later offer that SIP refuses leaves it as it was. Where the far end would then not know of a hold or its end, or of
+// a codec that is gone, the offer is made again after a while, a few times, and with the other side's next one.
+//
 // A page that understands provisional answers gets one at once, with every codec that we pass on, so that its transport
 // is ready while it rings; it gets another when early media settles the codecs, and the final one with the answer.
 //
@@ -71,10 +74,11 @@ class Machine {
     LegKind callee = LegKind::Sip;
     bool earlyAnswer = false;        // the caller gets its answer with the callee's early media
     bool provisionalAnswer = false;  // a page that calls SIP gets provisional ones before, and no early one
-    Duration answerMax = std::chrono::seconds(180);    // from the first offer to the answer
-    Duration updateMax = std::chrono::seconds(40);     // for the answer to a later offer; RFC 3261 timer B is 32 s
-    Duration askedMax = std::chrono::seconds(15);      // for the page's answer that an offer of SIP waits for
-    Duration freshOfferMax = std::chrono::seconds(5);  // for the offer that a page was asked for
+    Duration answerMax = std::chrono::seconds(180);      // from the first offer to the answer
+    Duration updateMax = std::chrono::seconds(40);       // for the answer to a later offer; RFC 3261 timer B is 32 s
+    Duration askedMax = std::chrono::seconds(15);        // for the page's answer that an offer of SIP waits for
+    Duration freshOfferMax = std::chrono::seconds(5);    // for the offer that a page was asked for
+    Duration offerAgainAfter = std::chrono::seconds(2);  // one that SIP has refused; each time twice as long
   };
 
   struct SendOffer {
@@ -109,6 +113,8 @@ class Machine {
 
   // A caller hears of this many changes by early media; after them its codecs wait for the answer.
   static constexpr int kProvisionalAnswersMax = 8;
+  // A later offer that SIP refuses is made again this many times.
+  static constexpr int kOffersAgainMax = 4;
 
   explicit Machine(const Config& config);
 
@@ -155,11 +161,14 @@ class Machine {
     Media described;                                 // by the leg
     Media before;                                    // the same, before its offer that has no answer yet
     Media told;                                      // to the leg
+    Media agreed;                                    // the same, when the last exchange with it was complete
     std::array<std::vector<Codec>, kStreams> known;  // every codec this leg's payload types were ever bound to
     bool offerPending = false;                       // SendOffer without an answer yet
     bool owesAnswer = false;                         // its offer has not been answered yet
     bool wantsOffer = false;                         // it asked for one, and the other side was asked to make it
     std::optional<TimePoint> deadline;               // of offerPending or wantsOffer
+    int refusals = 0;                                // of our offers, since `agreed`
+    std::optional<TimePoint> againAt;                // the refused offer
   };
 
   static std::size_t index(Side side) { return static_cast<std::size_t>(side); }
@@ -172,6 +181,9 @@ class Machine {
   Media offerTo(Side side) const;
   Media answerTo(Side side) const;
   bool outOfStep(Side side) const;
+  bool refusedToKnow(Side side) const;
+  static void agree(Leg& leg);
+  void offerAgain(TimePoint now, Side to);
   bool canAnswerAlone(Side side) const;
   void sendOffer(TimePoint now, Side to);
   void sendAnswer(Side to);

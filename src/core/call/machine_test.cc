@@ -140,6 +140,73 @@ TEST_F(MachineTest, VideoAddedByThePageIsOfferedAndRefusedWithoutHarmToTheAudio)
   EXPECT_FALSE(answers[0].media[1].present());
   EXPECT_TRUE(machine().forwards(Side::Caller, 0));
   EXPECT_TRUE(take<Machine::SendOffer>().empty());
+  EXPECT_FALSE(machine().nextTimeout());
+}
+
+// ---- a later offer that SIP refuses ----
+
+struct RefusedResumeTest : MachineTest {
+  RefusedResumeTest() {
+    establish();
+    machine().handleOffer(now, Side::Caller, audio({kOpus, kPcmu, kDigits}, Inactive));
+    machine().handleAnswer(now, Side::Callee, audio({kPcmu, kDigits}, Inactive));
+    resume();
+    machine().handleOfferFailed(now, Side::Callee);
+    EXPECT_EQ(take<Machine::SendAnswer>().size(), 2u);
+  }
+  void resume() {
+    take<Machine::SendOffer>();
+    machine().handleOffer(now, Side::Caller, audio({kOpus, kPcmu, kDigits}));
+    expectResume();
+  }
+  void expectResume() {
+    const auto offers = take<Machine::SendOffer>();
+    ASSERT_EQ(offers.size(), 1u);
+    EXPECT_EQ(offers[0].to, Side::Callee);
+    EXPECT_EQ(offers[0].media[0].direction, SendRecv);
+  }
+};
+
+TEST_F(RefusedResumeTest, AFarEndThatDoesNotTakeTheEndOfAHoldIsToldItAgain) {
+  EXPECT_TRUE(take<Machine::SendOffer>().empty());
+  ASSERT_EQ(machine().nextTimeout(), now + config.offerAgainAfter);
+  machine().handleTimeout(now + config.offerAgainAfter - 1ns);
+  EXPECT_TRUE(take<Machine::SendOffer>().empty());
+  machine().handleTimeout(now += config.offerAgainAfter);
+  expectResume();
+  machine().handleAnswer(now, Side::Callee, audio({kPcmu, kDigits}));
+  EXPECT_TRUE(take<Machine::SendAnswer>().empty());  // the page has had its own
+  EXPECT_TRUE(take<Machine::SendOffer>().empty());
+  EXPECT_FALSE(machine().nextTimeout());
+  EXPECT_TRUE(machine().forwards(Side::Caller, 0));
+  EXPECT_TRUE(machine().forwards(Side::Callee, 0));
+}
+
+TEST_F(RefusedResumeTest, AFarEndThatAlwaysRefusesIsLeftAloneUntilThePageOffersAgain) {
+  for (int i = 0; i < Machine::kOffersAgainMax; ++i) {
+    ASSERT_EQ(machine().nextTimeout(), now + config.offerAgainAfter * (1 << i));
+    machine().handleTimeout(now = *machine().nextTimeout());
+    expectResume();
+    machine().handleOfferFailed(now, Side::Callee);
+  }
+  EXPECT_FALSE(machine().nextTimeout());
+  resume();
+  machine().handleOfferFailed(now, Side::Callee);
+  EXPECT_EQ(machine().nextTimeout(), now + config.offerAgainAfter);
+}
+
+TEST_F(RefusedResumeTest, AFarEndIsNotToldAgainWhatItHasLearntOtherwiseOrIsNotTrueAnyMore) {
+  machine().handleOffer(now, Side::Callee, audio({kPcmu, kDigits}));
+  EXPECT_EQ(take<Machine::SendAnswer>().at(0).media[0].direction, SendRecv);
+  EXPECT_FALSE(machine().nextTimeout());
+
+  machine().handleOffer(now, Side::Caller, audio({kOpus, kPcmu, kDigits}, Inactive));
+  machine().handleOfferFailed(now, Side::Callee);
+  ASSERT_TRUE(machine().nextTimeout());
+  resume();
+  machine().handleAnswer(now, Side::Callee, audio({kPcmu, kDigits}));
+  EXPECT_TRUE(take<Machine::SendOffer>().empty());
+  EXPECT_FALSE(machine().nextTimeout());
 }
 
 TEST_F(MachineTest, APayloadTypeKeepsItsMeaningWhenSipOffersAnotherCodecUnderIt) {

@@ -23,7 +23,7 @@ bool Machine::handleNewcomer(TimePoint now, Side side, const Media& media, const
     leg(side) = before;
     return false;
   }
-  leg(side).told = told;
+  leg(side).told = leg(side).agreed = told;
   leg(side).before = described(side);
   state_ = State::Active;
   answerDeadline_.reset();
