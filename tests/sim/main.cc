@@ -65,6 +65,7 @@ int main(int argc, char** argv) {
   using namespace crosspoint;
   sim::World::Config config;
   std::uint64_t seeds = 1;
+  std::string loss;  // as it was asked for: it sets more than one rate, and the defaults are no such set
   for (int i = 1; i < argc; ++i) {
     const std::string name = argv[i];
     if (name == "--trace") {
@@ -87,6 +88,7 @@ int main(int argc, char** argv) {
     else if (name == "--phones")
       config.phones = value;
     else if (name == "--loss") {
+      loss = " --loss " + std::to_string(value);
       config.weather.lossPermille = static_cast<unsigned>(value);
       config.sipLostPermille = static_cast<unsigned>(value) / 2;
       config.httpLostPermille = static_cast<unsigned>(value);
@@ -102,9 +104,9 @@ int main(int argc, char** argv) {
     if (result.fault.empty()) continue;
     ++failed;
     std::printf("  %s\n  at step %" PRIu64 "; again with: sim --seed %" PRIu64
-                " --calls %zu --pages %zu --phones %zu --loss %u --trace\n",
+                " --calls %zu --pages %zu --phones %zu%s --trace\n",
                 result.fault.c_str(), result.step, config.seed, config.calls, config.pages, config.phones,
-                config.weather.lossPermille);
+                loss.c_str());
   }
   return failed == 0 ? 0 : 1;
 }
