@@ -42,7 +42,7 @@ void Page::leave() {
   ++epoch_;
   endCall(End::None);
   lateOfferTo_.clear();
-  givenUpPeer_.clear();
+  gaveUpOwn_ = false;
   missed_ = false;
   state_ = State::Out;
 }
@@ -120,7 +120,6 @@ void Page::handleRoap(const std::string& body, const std::string& peer) {
     handleAnswer(*message);
   } else if (message->type == roap::MessageType::Ok) {
     okAwaitedSince_.reset();
-    if (!message->seq && !peer.empty() && peer != peer_) givenUpPeer_ = peer;  // its OFFER was emptied
   } else if (message->type == roap::MessageType::Error && offerOpen_ && state_ == State::InCall &&
              message->seq == seq_) {
     offerOpen_ = false;  // a later offer was refused; the call goes on
@@ -140,7 +139,6 @@ void Page::handleAnswer(const roap::Message& message) {
   if (!media_.read(message.sdp, false, direction_) || message.moreComing) return;
   offerOpen_ = unsure_ = false;
   state_ = State::InCall;
-  givenUpPeer_.clear();
   post(roap::fromPage({.type = roap::MessageType::Ok,
                        .offererSessionId = message.offererSessionId,
                        .answererSessionId = message.answererSessionId,
@@ -152,7 +150,6 @@ void Page::handleOffer(const roap::Message& message, const std::string& peer) {
   if (!message.seq || !message.tiebreaker) return complain("an OFFER without seq or tie-breaker");
   if (offerOpen_) {  // dropped: our own is on its way
     droppedOffer_ = true;
-    if (peer != peer_) givenUpPeer_ = peer;
     if (state_ == State::InCall && *message.seq > 1) media_.skip(message.sdp);
     return;
   }
@@ -181,7 +178,7 @@ void Page::handleOffer(const roap::Message& message, const std::string& peer) {
 // may come of a caller that was given up for the page's own call.
 void Page::handleBye(const std::string& peer) {
   const bool missed = std::exchange(missed_, false);  // its OFFER or INVITE, perhaps
-  if (state_ == State::Idle && !givenUpPeer_.empty() && peer == givenUpPeer_) return givenUpPeer_.clear();
+  if (state_ == State::Idle && peer != peer_ && std::exchange(gaveUpOwn_, false)) return;
   const bool expected = ended_ == End::ByPage || missed;
   bool again = false;
   if (state_ == State::Calling || (state_ == State::Idle && !expected))
@@ -217,6 +214,7 @@ void Page::reject() {
 }
 
 void Page::hangUp() {
+  gaveUpOwn_ = state_ != State::Ringing;
   post("BYE");
   endCall(End::ByPage);
 }
@@ -238,7 +236,6 @@ void Page::sendAnswer(bool moreComing) {
 }
 
 void Page::call(const std::string& to) {
-  givenUpPeer_.clear();
   peer_ = to;
   direction_ = Direction::SendRecv;
   media_.open(true);

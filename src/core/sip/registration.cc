@@ -65,11 +65,11 @@ Registration::~Registration() {
 }
 
 void Registration::renew(TimePoint now, Duration from, Duration to) {
+  retryDelay_ = environment_.config.timers.registerRetry;  // also behind a request that the server has missed
   if (!dueAt_ || (state_ != State::Registered && state_ != State::Retrying)) return;
   const TimePoint at =
       now + from + Duration(environment_.random.below(static_cast<std::uint64_t>((to - from).count()) + 1));
   dueAt_ = std::min(*dueAt_, at);
-  retryDelay_ = environment_.config.timers.registerRetry;
 }
 
 void Registration::unregister(TimePoint now) {

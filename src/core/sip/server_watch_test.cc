@@ -117,6 +117,26 @@ TEST(ServerWatch, ItsReturnRenewsLostRegistrationsAtOnce) {
   EXPECT_EQ(t.event<RegistrationSucceeded>().id, id);
 }
 
+TEST(ServerWatch, ARegistrationThatItsReturnFindsWaitingForAnAnswerIsTriedAgainSoon) {
+  WatchFixture t;
+  t.registered("1020", 60);
+  const auto nextRegister = [&] {
+    while (!t.pending(Method::Register)) {
+      if (t.pending(Method::Options)) t.fail(t.request(Method::Options));
+      t.runFor(100ms);
+    }
+    return t.request(Method::Register);
+  };
+  for (int i = 0; i < 6; ++i) t.fail(nextRegister());  // ever more slowly
+  const auto missed = nextRegister();
+  t.respond(t.ask(), 200);
+  t.runFor(1s);
+  t.fail(missed);
+  const TimePoint failed = t.now;
+  nextRegister();
+  EXPECT_LE(t.now, failed + 5s);
+}
+
 TEST(ServerWatch, ItsReturnRenewsTheOthersToo) {
   WatchFixture t;
   t.registered("1020");
