@@ -84,7 +84,8 @@ void Bridge::Impl::handleBody(TimePoint now, Session& session, const std::string
       if (waits) session.tell("BYE", peerName(to));
       return;
     }
-    if (message->type == roap::MessageType::Answer && call == nullptr) session.handleLateAnswer(to, *message);
+    if (message->type == roap::MessageType::Answer && (call == nullptr || !call->isWith(to)))
+      session.handleLateAnswer(to, *message);
     if (message->type == roap::MessageType::Ok) session.droppedPeer.clear();  // the page is in its own call
     session.roap.handleMessage(now, *message);
     drainRoap(now, session, to);

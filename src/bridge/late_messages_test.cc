@@ -28,6 +28,24 @@ struct LateMessagesTest : testing::TestWithParam<bool>, BridgeWorld {  // with: 
     EXPECT_EQ(page().list(), GetParam() ? "" : "BYE") << "one that does not acknowledge may have missed the first";
     page().messages.clear();
   }
+  void beCalledInVainBy(Phone& caller) {
+    caller.call("1001");
+    run(100ms);
+    caller.hangUp();
+    run(100ms);
+    EXPECT_EQ(page().count("BYE"), 1u);
+    page().take("BYE");
+  }
+  void answerAndOfferTooLate() {
+    page().peerName = phone().user;
+    page().connect(false);
+    page().answerOffer();
+    page().messages.clear();
+    page().offererId = Page::kAnswererId;
+    page().renew(otherPageDtls);
+    expectNoCall();
+    expectRedial();
+  }
   void expectRedial() {
     page().call(phone().user);
     run(100ms);
@@ -108,19 +126,14 @@ TEST_P(LateMessagesTest, AnOfferOfTheCallBeforeTheLastPlacesNoCallEither) {
 }
 
 TEST_P(LateMessagesTest, AnOfferBehindAnAnswerThatComesTooLatePlacesNoCall) {
-  phone().call("1001");
-  run(100ms);
-  phone().hangUp();
-  run(100ms);
-  EXPECT_EQ(page().list(), "OFFER BYE");
-  page().peerName = "2001";
-  page().connect(false);
-  page().answerOffer();
-  page().messages.clear();
-  page().offererId = Page::kAnswererId;
-  page().renew(otherPageDtls);
-  expectNoCall();
-  expectRedial();
+  beCalledInVainBy(phone());
+  answerAndOfferTooLate();
+}
+
+TEST_P(LateMessagesTest, NorDoesItWhereAnotherCallHasComeAndGone) {
+  beCalledInVainBy(phone());
+  beCalledInVainBy(BridgeWorld::phone("2002"));
+  answerAndOfferTooLate();
 }
 
 TEST_P(LateMessagesTest, ARepeatedOneIsNotAnsweredAgain) {

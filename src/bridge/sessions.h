@@ -12,6 +12,7 @@
 // All sessions of a DN are one binding at the registrar: they have the same Contact. So a session that ends takes the
 // binding back only if no other one is signed in, and waits with that while the server decides on another one.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <deque>
 #include <memory>
@@ -77,8 +78,9 @@ struct Session {
   std::array<EndedCall, kEndedCallsMax> endedCalls;  // the latest one first
   // It says what the page went by in a call that had ended before it came: an OFFER may follow.
   void handleLateAnswer(const std::string& to, const roap::Message& answer) {
-    EndedCall& last = endedCalls.front();
-    if (last.peer == to && last.pageId.isNull()) last.pageId = answer.answererSessionId;
+    const auto unknown = [&](const EndedCall& ended) { return ended.peer == to && ended.pageId.isNull(); };
+    const auto found = std::ranges::find_if(endedCalls, unknown);
+    if (found != endedCalls.end()) found->pageId = answer.answererSessionId;
   }
   std::optional<ByeAhead> byeAhead;
 };
