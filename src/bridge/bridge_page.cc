@@ -111,7 +111,7 @@ void Bridge::Impl::handleBody(TimePoint now, Session& session, const std::string
 
 void Bridge::Impl::handleBye(TimePoint now, Session& session, const std::string& to) {
   Call* call = session.call;
-  const bool named = !to.empty() && to != "null" && to != "self";
+  const bool named = !to.empty() && to != "null";
   if (call != nullptr && (!named || call->isWith(to))) {
     call->hangUpByPage(now);
   } else if (named && to != session.lastPeer) {

@@ -136,6 +136,19 @@ TEST_P(LateMessagesTest, NorDoesItWhereAnotherCallHasComeAndGone) {
   answerAndOfferTooLate();
 }
 
+TEST_P(LateMessagesTest, AByeForItsOwnEchoRejectsNobodyElse) {
+  phone().call("1001");
+  run(100ms);
+  page().messages.clear();
+  page().post("BYE", "self");
+  page().post("BYE", page().ssid);
+  run(100ms);
+  EXPECT_TRUE(phone().ringing());
+  page().post("BYE");
+  run(100ms);
+  EXPECT_FALSE(phone().ringing());
+}
+
 TEST_P(LateMessagesTest, ARepeatedOneIsNotAnsweredAgain) {
   establish(page(), phone());
   endByPhone();
