@@ -273,7 +273,7 @@ void Call::offerToSip(TimePoint now, const call::Media& media) {
     sipLeg_->withdraw();
     machine_.handleOfferFailed(now, sipSide());
   } else if (sipEstablished_) {
-    const auto sent = shared_.agent.reInvite(now, *sipCall_, std::move(*sdp));
+    const auto sent = shared_.agent.reInvite(now, *sipCall_, std::move(sdp));
     if (sent) return;
     sipLeg_->withdraw();
     sipOfferWaits_ = sent.error() == sip::CommandError::OfferPending;

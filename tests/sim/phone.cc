@@ -72,7 +72,8 @@ const PhoneCall* Phone::talksWith(const std::string& peer, Duration since) const
   const PhoneCall* call = callWith(peer);
   if (call == nullptr || !call->talksSince(since)) return nullptr;
   const auto dialog = agent_.dialogOf(call->id);
-  return dialog && !sip_.byeWasLost(dialog->callId) ? call : nullptr;
+  const bool sure = dialog && !sip_.byeWasLost(dialog->callId) && !sip_.wasDiverted(dialog->callId);
+  return sure ? call : nullptr;
 }
 
 PhoneCall* Phone::open(const std::string& peer) {

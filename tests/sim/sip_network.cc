@@ -273,6 +273,7 @@ bool SipNetwork::forwardElsewhere(const Transaction& transaction, const sip::Res
   const std::string to = std::next(locations_.begin(), place)->second;
   if (to == transaction.client || to == watched_) return false;
   ++counters_.forwards;
+  diverted_.insert(request.callId);
   tellBranchEnd(transaction, refusal);
   const sip::SendRequest again{.id = transaction.id, .request = request, .destination = {}};
   forward(transaction.client, again, to, {}, transaction.forwards + 1);

@@ -58,6 +58,9 @@ class SipNetwork {
   // One end of the call with this Call-ID has hung up, and the other cannot know.
   bool byeWasLost(const std::string& callId) const { return byesLost_.contains(callId); }
 
+  // Somebody else may be in the call with this Call-ID than who was called.
+  bool wasDiverted(const std::string& callId) const { return diverted_.contains(callId); }
+
   const std::string& fault() const { return fault_; }
   Counters counters() const;
 
@@ -126,6 +129,7 @@ class SipNetwork {
   TimePoint awayUntil_{};
   std::uint64_t last_ = 0;
   std::unordered_set<std::string> byesLost_;
+  std::unordered_set<std::string> diverted_;
   Counters counters_;
   std::string fault_;
 };

@@ -53,6 +53,7 @@ std::optional<sip::Response> SipNetwork::redirection(const sip::Request& request
   if (request.method != sip::Method::Invite || !request.to.tag.empty() || locations_.empty()) return std::nullopt;
   if (random_.below(100) >= 2) return std::nullopt;
   ++counters_.redirects;
+  diverted_.insert(request.callId);
   auto response = random_.below(2) == 0 ? serverResponse(request, 302, "Moved Temporarily")
                                         : serverResponse(request, 300, "Multiple Choices");
   for (auto left = 1 + random_.below(3); left > 0; --left) {
