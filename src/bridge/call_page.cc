@@ -11,6 +11,7 @@ constexpr Duration kPageAnswersWithin = std::chrono::seconds(40);  // a later of
 
 std::vector<std::string> candidateLines(const roap::Content& content) {
   std::vector<std::string> lines;
+  lines.reserve(content.candidates.size());
   for (const auto& entry : content.candidates) lines.push_back(entry.candidate);
   return lines;
 }

@@ -66,7 +66,8 @@ void PageQueue::fillSocket() {
   std::size_t count = 0, bytes = 0;
   for (const Message& message : messages_) {
     bytes += message.body.size();
-    if (++count > 1 && (count > kSocketMessagesMax || bytes > kSocketBytesMax)) return;
+    ++count;
+    if (count > 1 && (count > kSocketMessagesMax || bytes > kSocketBytesMax)) return;
     if (message.sequence <= socketSent_) continue;
     reply({.request = *socket_,
            .body = message.body,

@@ -118,6 +118,7 @@ std::optional<Authenticator::Realm> Authenticator::usable(const Challenge& chall
 
 std::vector<std::string> Authenticator::realms() const {
   std::vector<std::string> names;
+  names.reserve(realms_.size());
   for (const auto& realm : realms_) names.push_back(realm.name);
   return names;
 }
