@@ -105,7 +105,7 @@ class Page : private Line::Owner {
   std::uint64_t epoch_ = 0;  // one more with every sign-in and vanishing: what was planned before is void
   std::string peer_, dialog_;
   std::string lateOfferTo_;  // its OFFER in the call before may come when that has ended: BYE may come again from there
-  bool gaveUpOwn_ = false;  // and hung up: whoever called meanwhile may be told to have gone, once
+  bool gaveUpOwn_ = false;   // and hung up: whoever called meanwhile may be told to have gone, once
 
   std::optional<roap::Message> waiting_;  // an OFFER that rings
   std::string waitingPeer_;
