@@ -6,7 +6,12 @@
   window.RTCPeerConnection = class extends Native {
     constructor(...args) {
       super(...args);
+      this.closing = new Promise((resolve) => (this.tellClosed = resolve));
       connections.push(this);
+    }
+    close() {
+      super.close();
+      this.tellClosed();
     }
   };
   const devices = navigator.mediaDevices;
@@ -87,8 +92,11 @@
     return { frequency: ((weighted / near) * context.sampleRate) / node.fftSize, share: near / total, rms };
   }
 
+  // In Firefox the statistics of a connection that is closed meanwhile never come.
+  const statisticsOf = (connection) => Promise.race([connection.getStats(), connection.closing.then(() => new Map())]);
+
   async function statistics(type, kind) {
-    const reports = await Promise.all(live().map((connection) => connection.getStats()));
+    const reports = await Promise.all(live().map(statisticsOf));
     return reports.flatMap((report) => [...report.values()].filter((s) => s.type === type && s.kind === kind).map((s) => ({ ...s, codec: report.get(s.codecId)?.mimeType })));
   }
 

@@ -7,12 +7,10 @@ export async function until<T>(what: string, probe: () => T | Promise<T>, deadli
   const end = Date.now() + deadline;
   let last: unknown;
   for (;;) {
-    const value = await Promise.resolve()
-      .then(probe)
-      .catch((error: unknown) => {
-        last = error;
-        return undefined;
-      });
+    const value = await within('it is told', Promise.resolve().then(probe), Math.max(end - Date.now(), 1_000)).catch((error: unknown) => {
+      last = error;
+      return undefined;
+    });
     if (value !== undefined && value !== false && value !== null) return value as NonNullable<T>;
     if (Date.now() > end) throw new Error(`not within ${deadline} ms: ${what}${last ? ` (${String(last)})` : ''}`);
     await pause(50);
