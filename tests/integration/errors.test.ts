@@ -232,6 +232,7 @@ describe('a call that comes in', () => {
     const called = await bench.far(callee().receive('INVITE').reply(404, { reason: 'Not Found' }).receive('ACK'));
     await dn.call('2001');
     await ringing.done();
+    await hears(dn, 'REFUSED', 404, 'There is nobody of that name to call');
     await called.done();
   });
 
