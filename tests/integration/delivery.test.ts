@@ -8,7 +8,7 @@ import { seeded, UnkindProxy } from './support/unkind_proxy';
 import { until } from './support/wait';
 
 const kMessages = 1_000; // each way
-const kAheadMax = 12; // in a call 16 INFOs may be unanswered on the SIP side; what is above is not sent
+const kAheadMax = 40; // of a call 64 INFOs may wait for their turn on the SIP side; what is above is not sent
 
 interface Roap {
   readonly messageType: string;

@@ -68,11 +68,16 @@ void Page::handleMessage(const std::string& body, const std::string& peer) {
   if (body.starts_with("BYE"))
     handleBye(peer);
   else if (body.starts_with("INFO-PEER"))
-    ++counters_.infos;
+    handleInfo(body);
   else if (body.starts_with("PROGRESS"))
     handleProgress(body);
   else if (!body.starts_with("PUT-STATS"))
     handleOfCall(body, peer);
+}
+
+void Page::handleInfo(const std::string& body) {
+  ++counters_.infos;
+  if (!infos_.take(body.substr(body.find(' ') + 1))) complain("an INFO twice or out of order: " + body);
 }
 
 void Page::handleOfCall(const std::string& body, const std::string& peer) {
@@ -278,7 +283,13 @@ void Page::renew() {
   sendOffer(direction_);
 }
 
-void Page::sendInfo() { post(random_.below(2) == 0 ? "INFO-PEER a=1&b=2" : "INFO-MAP a=1"); }
+void Page::sendInfos() {
+  for (std::uint64_t left = 1 + random_.below(4); left > 0; --left) {
+    // What one in the field posts overtakes itself: it has no order.
+    const std::string name = line_.counts() ? user_ : user_ + "." + std::to_string(random_.next<std::uint32_t>());
+    post((random_.below(2) == 0 ? "INFO-PEER " : "INFO-MAP ") + infos_.next(name));
+  }
+}
 
 void Page::transfer(const std::string& to) {
   ++counters_.blindAsked;

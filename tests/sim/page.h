@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "core/roap/message.h"
 #include "tests/sim/clock.h"
+#include "tests/sim/info_order.h"
 #include "tests/sim/line.h"
 #include "tests/sim/page_media.h"
 
@@ -40,7 +41,7 @@ class Page : private Line::Owner {
   void reject();
   void hangUp();
   void renew();  // an offer on a new peer connection: other credentials, fingerprint and port
-  void sendInfo();
+  void sendInfos();
   void transfer(const std::string& to);
   void transferTo(const Page& other);                  // to the far end of the other page's call, in that call's place
   void offerAgain(Direction direction, bool restart);  // hold, resume, ICE restart
@@ -83,6 +84,7 @@ class Page : private Line::Owner {
 
   void handlePrompt(const std::string& body, const std::string& peer);
   void handleProgress(const std::string& body);
+  void handleInfo(const std::string& body);
   void handleOfCall(const std::string& body, const std::string& peer);
   void handleRoap(const std::string& body, const std::string& peer);
   void handleOffer(const roap::Message& message, const std::string& peer);
@@ -120,6 +122,7 @@ class Page : private Line::Owner {
   TimePoint changedAt_{}, signedInAt_{};
   std::uint32_t seq_ = 0;
   Direction direction_ = Direction::SendRecv;
+  InfoOrder infos_;
   Counters counters_;
   std::string fault_;
 };

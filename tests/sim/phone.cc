@@ -165,9 +165,10 @@ void Phone::move(const std::string& peer) {
   drain();
 }
 
-void Phone::sendInfo(const std::string& peer) {
-  if (const PhoneCall* call = callWith(peer))
-    static_cast<void>(agent_.sendInfo(clock_.now(), call->id, "application/octet-stream", "x=1&y=2"));
+void Phone::sendInfos(const std::string& peer) {
+  const PhoneCall* call = callWith(peer);
+  for (std::uint64_t left = 1 + random_.below(4); call != nullptr && left > 0; --left)
+    static_cast<void>(agent_.sendInfo(clock_.now(), call->id, "application/octet-stream", infos_.next(user_)));
   drain();
 }
 
@@ -242,7 +243,11 @@ void Phone::handle(const sip::Event& event) {
 
 void Phone::handle(PhoneCall& call, const sip::Event& event) {
   const TimePoint now = clock_.now();
-  if (std::holds_alternative<sip::InfoReceived>(event)) return static_cast<void>(++counters_.infos);
+  if (const auto* info = std::get_if<sip::InfoReceived>(&event)) {
+    ++counters_.infos;
+    if (!infos_.take(info->body) && fault_.empty()) fault_ = user_ + ": an INFO twice or out of order: " + info->body;
+    return;
+  }
   call.changed();
   if (const auto* answered = std::get_if<sip::Answered>(&event)) {
     handleAnswered(call, *answered);

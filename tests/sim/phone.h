@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "core/sip/user_agent.h"
 #include "tests/sim/clock.h"
+#include "tests/sim/info_order.h"
 #include "tests/sim/network.h"
 #include "tests/sim/phone_call.h"
 #include "tests/sim/sip_network.h"
@@ -37,7 +38,7 @@ class Phone {
   void update(const std::string& peer, Direction direction);  // the same by UPDATE
   void askForOffer(const std::string& peer);                  // a re-INVITE without SDP
   void move(const std::string& peer);                         // another address, SSRC and order of codecs
-  void sendInfo(const std::string& peer);
+  void sendInfos(const std::string& peer);
   void notify(const std::string& peer, const std::string& event);  // "talk", "hold": somebody else controls the call
   void transfer(const std::string& peer, const std::string& to);   // REFER
   void consult(const std::string& peer, const std::string& to);    // holds it, calls `to`, may bring the two together
@@ -51,6 +52,7 @@ class Phone {
   // Nothing has changed in that call for so long, and it wants to hear and to be heard.
   const PhoneCall* talksWith(const std::string& peer, Duration since) const;
   const Counters& counters() const { return counters_; }
+  const std::string& fault() const { return fault_; }  // the first rule that was broken towards it
   std::uint64_t packetsReceived() const;
   std::size_t leftovers() const { return agent_.callCount(); }
 
@@ -104,6 +106,8 @@ class Phone {
   std::map<sip::CallId, Referrer> referrers_;  // by the call that was made for it
   std::map<sip::CallId, Transfer> transfers_;  // by the first call
   std::uint64_t packetsBefore_ = 0;            // of calls that have ended
+  InfoOrder infos_;
+  std::string fault_;
   Counters counters_;
 };
 

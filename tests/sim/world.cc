@@ -14,6 +14,8 @@ bool World::spin(Duration time) {
       if (fault_.empty() && page->waitsForOk(std::chrono::seconds(60)))
         fault_ = page->user() + " gets no OK for its ANSWER";
     }
+    for (auto& phone : phones_)
+      if (fault_.empty()) fault_ = phone->fault();
     if (fault_.empty()) fault_ = checkTalk();
     if (fault_.empty()) fault_ = checkRegistrations();
     if (fault_.empty()) fault_ = sip_.fault();

@@ -103,7 +103,7 @@ void World::actByPhone(Phone& phone, const std::string& page) {
       phone.move(page);
       break;
     case 8:
-      phone.sendInfo(page);
+      phone.sendInfos(page);
       break;
     case 9:
     case 10:
@@ -145,7 +145,7 @@ void World::actInCall(Page& page) {
       if (page.mayOffer()) page.renew();
       break;
     case 4:
-      page.sendInfo();
+      page.sendInfos();
       break;
     case 5:
       page.hangUp();

@@ -105,6 +105,7 @@ void Call::finish(TimePoint now, Ended what) {
   provisionalDueAt_.reset();
   reliable_.reset();
   pendingAccept_.reset();
+  infosWaiting_.clear();
   for (Branch& dialog : branches_) abandon(dialog);
   endRefersWithCall(now);
 }
@@ -333,6 +334,7 @@ std::optional<TimePoint> Call::nextTimeout() const {
 
 CommandResult Call::hangUp(TimePoint now, std::optional<Reason> reason) {
   if (reason) reason->text = withoutControls(reason->text);
+  while (!infosWaiting_.empty()) sendNextInfo(now);  // what was said before is not lost, as far as it is in our hands
   switch (state_) {
     case State::Inviting: {
       std::vector<Reason> reasons;

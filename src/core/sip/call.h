@@ -24,6 +24,7 @@
 // call_updates.cc: UPDATE, both ways, and session refreshes; call_redirect.cc: 3xx; call_refer.cc: transfers, both
 // ways; call_requests.cc: all other requests inside the dialog.
 #pragma once
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -93,6 +94,11 @@ class Call {
   void setCredentials(Credentials credentials) { requests_.setCredentials(std::move(credentials)); }
 
  private:
+  struct Info {
+    std::string contentType;
+    std::string body;
+    std::vector<Header> extraHeaders;
+  };
   // An offer in an UPDATE or PRACK that waits for the owner's answer.
   struct AskedOffer {
     ServerTransactionId id{};
@@ -279,6 +285,9 @@ class Call {
   void handleBye(TimePoint now, Branch& branch, RequestReceived received);
   void handleByeFinal(TimePoint now, const Request& bye, const Response& response, bool fromFarEnd);
   void handleInfo(RequestReceived received);
+  void sendNextInfo(TimePoint now);
+  void sendInfoRequest(TimePoint now, Info what);
+  bool repeatOvertaken(TimePoint now, const Request& info, const Response& response, bool fromFarEnd);
   void handleNotify(TimePoint now, RequestReceived received);
   void handleOtherFinal(TimePoint now, const Request& request, const Response& response, bool fromFarEnd);
 
@@ -322,6 +331,8 @@ class Call {
   std::optional<SentRefer> sentRefer_;
   std::optional<ReceivedRefer> receivedRefer_;
   bool referSeen_ = false;
+  std::deque<Info> infosWaiting_;  // for the answer to the one before
+  int infoRepeats_ = 0;
   ClientRequests requests_;
 };
 

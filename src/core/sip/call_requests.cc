@@ -10,6 +10,7 @@ namespace crosspoint::sip {
 namespace {
 
 constexpr int kByeRepeatsMax = 2;
+constexpr int kInfoRepeatsMax = 2;
 
 // What the far end gets another answer to than 481 in an early dialog of a call of ours: that would end it there.
 bool isTakenEarly(Method method) { return method != Method::Bye && method != Method::Prack; }
@@ -129,29 +130,59 @@ void Call::handleNotify(TimePoint now, RequestReceived received) {
                       .body = std::move(received.request.body)});
 }
 
+// RFC 3261 §12.2.2: a far end refuses what an INFO behind it has overtaken. So one goes after the other.
 CommandResult Call::sendInfo(TimePoint now, std::string contentType, std::string body,
                              std::vector<Header> extraHeaders) {
   if (state_ != State::Established && state_ != State::Accepted) return std::unexpected(CommandError::WrongState);
-  if (requests_.unanswered() >= environment_.config.limits.requestsPerCall) {
+  const Limits& limits = environment_.config.limits;
+  const bool first = requests_.findUnanswered(Method::Info) == nullptr;
+  std::size_t bytes = body.size();
+  for (const auto& waiting : infosWaiting_) bytes += waiting.body.size();
+  if (first ? requests_.unanswered() >= limits.requestsPerCall
+            : infosWaiting_.size() == limits.infosWaitingPerCall || bytes > kBodyBytesMax) {
     ++environment_.counters.requestsRefusedByLimit;
     return std::unexpected(CommandError::TooMany);
   }
-  Request info = confirmed().dialog.makeRequest(Method::Info);
-  info.contentType = withoutControls(contentType);
-  info.body = std::move(body);
-  info.extraHeaders = std::move(extraHeaders);
-  requests_.send(now, std::move(info), confirmed().dialog.destination());
+  infosWaiting_.push_back({withoutControls(contentType), std::move(body), std::move(extraHeaders)});
+  if (first) sendNextInfo(now);
   return {};
+}
+
+void Call::sendNextInfo(TimePoint now) {
+  if (infosWaiting_.empty()) return;
+  infoRepeats_ = 0;
+  sendInfoRequest(now, std::move(infosWaiting_.front()));
+  infosWaiting_.pop_front();
+}
+
+void Call::sendInfoRequest(TimePoint now, Info what) {
+  Request info = confirmed().dialog.makeRequest(Method::Info);
+  info.contentType = std::move(what.contentType);
+  info.body = std::move(what.body);
+  info.extraHeaders = std::move(what.extraHeaders);
+  requests_.send(now, std::move(info), confirmed().dialog.destination());
+}
+
+// Another request, a re-INVITE perhaps, has come there before it.
+bool Call::repeatOvertaken(TimePoint now, const Request& info, const Response& response, bool fromFarEnd) {
+  const bool overtaken = fromFarEnd && response.status == 500 && info.cseq != confirmed().dialog.localCseq();
+  if (!overtaken || infoRepeats_ == kInfoRepeatsMax) return false;
+  ++infoRepeats_;
+  sendInfoRequest(now, {info.contentType, info.body, info.extraHeaders});
+  return true;
 }
 
 void Call::handleOtherFinal(TimePoint now, const Request& request, const Response& response, bool fromFarEnd) {
   if (request.method == Method::Refer) handleReferFinal(now, request, response);
   if (request.method == Method::Notify) return handleReferNotifyFinal(response, fromFarEnd);
-  if (response.status < 300 || ended_) return;
-  if (request.method == Method::Info) tell(InfoFailed{id_, response.status});
+  if (ended_) return;
+  const bool info = request.method == Method::Info;
+  if (info && repeatOvertaken(now, request, response, fromFarEnd)) return;
+  if (info && response.status >= 300) tell(InfoFailed{id_, response.status});
   if (response.status == 481 && state_ == State::Established) {  // RFC 5057 §5.1: the dialog is gone
-    finishWithBye(now, endedBy(response, fromFarEnd));
+    return finishWithBye(now, endedBy(response, fromFarEnd));
   }
+  if (info) sendNextInfo(now);
 }
 
 }  // namespace crosspoint::sip

@@ -4,7 +4,7 @@
 //   Trying ──1xx──> Proceeding ──2xx to INVITE──> Answered (kept for repeated and forked 2xx)
 //      └── any other final response, failure, deadline ──> forgotten
 //
-// A request is never waited for by another one: an INFO without an answer does not hold up a BYE.
+// None waits here for another one: its owner says when it may go.
 #pragma once
 #include <cstdint>
 #include <optional>

@@ -63,7 +63,8 @@ struct Timers {
 struct Limits {
   std::size_t calls = 4000;
   std::size_t registrations = 20000;
-  std::size_t requestsPerCall = 16;  // of ours, unanswered, in one dialog
+  std::size_t requestsPerCall = 16;      // of ours, unanswered, in one dialog
+  std::size_t infosWaitingPerCall = 64;  // one is sent when the one before is answered; of all their bodies 64 KiB
   std::size_t earlyDialogsPerCall = 16;
   std::size_t redirectsPerCall = 5;  // contacts of 3xx responses that one call tries (RFC 3261 §8.1.3.4)
   // REGISTERs when a server that was away comes back: no more in a second, or it would be away again.

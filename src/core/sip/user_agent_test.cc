@@ -84,22 +84,46 @@ TEST(UserAgent, AByeThatIsNeverAnsweredLeavesNothingBehind) {
   t.expectNothingLeftAfter(seconds(35));
 }
 
-TEST(UserAgent, AnInfoWithoutAnswerHoldsUpNeitherInfosNorTheBye) {
+TEST(UserAgent, InfosGoOneAfterTheOtherAndNoneHoldsUpTheBye) {
+  CallFixture t;
+  t.establishOutgoing();
+  ASSERT_TRUE(t.agent.sendInfo(t.now, t.call, "text/plain", "one", {{"X-Kind", "a"}}));
+  for (const char* body : {"two", "three", "four"}) ASSERT_TRUE(t.agent.sendInfo(t.now, t.call, "text/plain", body));
+  const auto one = t.request(Method::Info);
+  EXPECT_EQ(one.request.body, "one");
+  EXPECT_EQ(one.request.extraHeaders.at(0).name, "X-Kind");
+  EXPECT_TRUE(t.requests.empty()) << "what an INFO overtakes is refused (RFC 3261 §12.2.2)";
+  t.respond(one, 200);
+  const auto two = t.request(Method::Info);
+  EXPECT_EQ(two.request.body, "two");
+  EXPECT_EQ(two.request.cseq, one.request.cseq + 1);
+  EXPECT_TRUE(t.requests.empty());
+  ASSERT_TRUE(t.agent.hangUp(t.now, t.call));
+  EXPECT_EQ(t.request(Method::Info).request.body, "three") << "what was said before the end still goes";
+  EXPECT_EQ(t.request(Method::Info).request.body, "four");
+  const auto bye = t.request(Method::Bye);
+  EXPECT_EQ(bye.request.cseq, two.request.cseq + 3);
+  t.event<Ended>();
+  t.respond(bye, 200);
+  t.expectNothingLeftAfter(seconds(0));
+}
+
+TEST(UserAgent, AnInfoThatAnotherRequestHasOvertakenIsSentAgain) {
   CallFixture t;
   t.establishOutgoing();
   ASSERT_TRUE(t.agent.sendInfo(t.now, t.call, "text/plain", "one", {{"X-Kind", "a"}}));
   ASSERT_TRUE(t.agent.sendInfo(t.now, t.call, "text/plain", "two"));
-  const auto one = t.request(Method::Info);
-  const auto two = t.request(Method::Info);
-  EXPECT_EQ(one.request.body, "one");
-  EXPECT_EQ(one.request.extraHeaders.at(0).name, "X-Kind");
-  EXPECT_EQ(two.request.cseq, one.request.cseq + 1);
-  ASSERT_TRUE(t.agent.hangUp(t.now, t.call));
-  const auto bye = t.request(Method::Bye);
-  EXPECT_EQ(bye.request.cseq, two.request.cseq + 1);
-  t.event<Ended>();
-  t.respond(bye, 200);
-  t.expectNothingLeftAfter(seconds(0));
+  auto info = t.request(Method::Info);
+  ASSERT_TRUE(t.agent.reInvite(t.now, t.call, "v=0 offer"));
+  const auto invite = t.request(Method::Invite);
+  t.respond(info, 500);
+  info = t.request(Method::Info);
+  EXPECT_EQ(info.request.body, "one");
+  EXPECT_EQ(info.request.extraHeaders.at(0).name, "X-Kind");
+  EXPECT_EQ(info.request.cseq, invite.request.cseq + 1);
+  t.respond(info, 500);
+  EXPECT_EQ(t.event<InfoFailed>().status, 500) << "nothing has overtaken it now";
+  EXPECT_EQ(t.request(Method::Info).request.body, "two");
 }
 
 TEST(UserAgent, AnInfoThatFailsIsToldAndTheCallGoesOn) {
@@ -124,12 +148,16 @@ TEST(UserAgent, AnInfoAnsweredWith481EndsTheCall) {
   EXPECT_EQ(t.event<Ended>().status, 481);
 }
 
-TEST(UserAgent, UnansweredInfosAreBounded) {
+TEST(UserAgent, InfosThatWaitAreBounded) {
   CallFixture t;
   t.establishOutgoing();
+  const std::string large(kBodyBytesMax, 'x');
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(t.agent.sendInfo(t.now, t.call, "text/plain", large));
+  EXPECT_EQ(t.agent.sendInfo(t.now, t.call, "text/plain", "x").error(), CommandError::TooMany);
+  t.respond(t.request(Method::Info), 200);
   std::size_t sent = 0;
   while (sent < 1000 && t.agent.sendInfo(t.now, t.call, "text/plain", "x")) ++sent;
-  EXPECT_EQ(sent, Limits{}.requestsPerCall);
+  EXPECT_EQ(sent, Limits{}.infosWaitingPerCall);
   EXPECT_EQ(t.agent.sendInfo(t.now, t.call, "text/plain", "x").error(), CommandError::TooMany);
   EXPECT_TRUE(t.agent.hangUp(t.now, t.call)) << "but the BYE always goes";
   t.request(Method::Bye);
@@ -266,7 +294,7 @@ TEST(UserAgent, InsideADialogNobodyIsAnsweredInAnotherRealmThanThoseOfTheServer)
     ASSERT_TRUE(t.agent.sendInfo(t.now, t.call, "text/plain", "x"));
     challengeOf(t.request(Method::Info), realm);
     EXPECT_EQ(t.requests.size(), answers) << realm;
-    t.requests.clear();
+    if (answers > 0) t.respond(t.request(Method::Info), 200);
   }
   EXPECT_EQ(t.event<InfoFailed>().status, 407);
   // Whoever is asked outside a dialog is the server, or whom it trusts with the call.
