@@ -109,11 +109,15 @@ void Call::carryOut(TimePoint now, call::Machine::RoutesChanged&) {
   if (machine_.state() == call::State::Active && !std::exchange(answered_, true)) {
     ++shared_.counters.callsAnswered;
     log(LogLevel::Info, "answered");
-    if (session_ != nullptr && session_->wantsProgress) {
-      const auto dialog = sipCall_ ? shared_.agent.dialogOf(*sipCall_) : std::nullopt;
-      tellPage(progressMessage("answered", 0, {}, dialog ? sip::toString(*dialog) : ""), PageQueue::Kind::Chatter);
-    }
+    tellAnswered();
   }
+}
+
+// By its far end, or by the one that has come in its place.
+void Call::tellAnswered() {
+  if (session_ == nullptr || !session_->wantsProgress) return;
+  const auto dialog = sipCall_ ? shared_.agent.dialogOf(*sipCall_) : std::nullopt;
+  tellPage(progressMessage("answered", 0, {}, dialog ? sip::toString(*dialog) : ""), PageQueue::Kind::Chatter);
 }
 
 void Call::carryOut(TimePoint now, call::Machine::EndLeg& leg) {

@@ -345,12 +345,20 @@ TEST_F(TransferTest, ThePageMayNameTheCallThatIsToBeReplaced) {
   consulting.stopPolling();
   consulting.polls = true;
   consulting.poll();
+  const auto dialogTold = [&] {
+    const std::string answered = consulting.take(R"(PROGRESS {"state":"answered")");
+    const auto at = answered.find(R"("dialog":")");
+    return at == std::string::npos ? answered : answered.substr(at + 10, answered.find('"', at + 10) - at - 10);
+  };
   establish(agent, first);
-  establish(consulting, second);
-  const std::string answered = consulting.take(R"(PROGRESS {"state":"answered")");
-  const auto at = answered.find(R"("dialog":")");
-  ASSERT_NE(at, std::string::npos) << answered;
-  const std::string dialog = answered.substr(at + 10, answered.find('"', at + 10) - at - 10);
+  Phone& third = phone("2003");
+  establish(consulting, third);
+  const std::string former = dialogTold();
+  second.callReplacing("1003", third.dialog());
+  run(500ms);
+  ASSERT_TRUE(second.established());
+  const std::string dialog = dialogTold();
+  EXPECT_NE(dialog, former);
   agent.post(R"(TRANSFER {"to":"2002","replaces":")" + dialog + R"("})");
   run(100ms);
   ASSERT_EQ(first.refers.size(), 1u);
