@@ -57,6 +57,7 @@ class SipNetwork {
 
   // One end of the call with this Call-ID has hung up, and the other cannot know.
   bool byeWasLost(const std::string& callId) const { return byesLost_.contains(callId); }
+  bool anyByeWasLost() const { return !byesLost_.empty(); }
 
   // Somebody else may be in the call with this Call-ID than who was called.
   bool wasDiverted(const std::string& callId) const { return diverted_.contains(callId); }

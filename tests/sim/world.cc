@@ -44,12 +44,18 @@ std::string World::checkTalk(const Page& page) {
   }
   for (const auto& other : pages_) {
     if (other->user() == page.user() || other->user() != page.peer() || other->peer() != page.user() ||
-        !other->talksSince(kRest))
+        !other->talksSince(kRest) || !isSureOfPeer(page) || !isSureOfPeer(*other))
       continue;
     ++talksChecked_;
     if (!page.hearsWithin(kHeard)) return fault(page.user(), other->user());
   }
   return {};
+}
+
+// One in the field is not told its dialog.
+bool World::isSureOfPeer(const Page& page) const {
+  const std::string callId = page.dialog().substr(0, page.dialog().find(';'));
+  return callId.empty() ? !sip_.anyByeWasLost() : !sip_.byeWasLost(callId) && !sip_.wasDiverted(callId);
 }
 
 std::string World::checkTalk() {

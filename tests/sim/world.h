@@ -81,6 +81,7 @@ class World {
   // Two ends of one call that have both been at rest for a while and want to talk must hear each other.
   std::string checkTalk();
   std::string checkTalk(const Page& page);
+  bool isSureOfPeer(const Page& page) const;
   // Who is signed in is registered, soon after the SIP server has come back too.
   std::string checkRegistrations() const;
   void restartServer();
