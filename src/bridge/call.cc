@@ -109,15 +109,17 @@ void Call::carryOut(TimePoint now, call::Machine::RoutesChanged&) {
   if (machine_.state() == call::State::Active && !std::exchange(answered_, true)) {
     ++shared_.counters.callsAnswered;
     log(LogLevel::Info, "answered");
-    tellAnswered();
+    tellAnswered(false);
   }
 }
 
-// By its far end, or by the one that has come in its place.
-void Call::tellAnswered() {
+// With the address of a far end that is not the one whom the page called, or was called by.
+void Call::tellAnswered(bool byAnother) {
   if (session_ == nullptr || !session_->wantsProgress) return;
   const auto dialog = sipCall_ ? shared_.agent.dialogOf(*sipCall_) : std::nullopt;
-  tellPage(progressMessage("answered", 0, {}, dialog ? sip::toString(*dialog) : ""), PageQueue::Kind::Chatter);
+  const auto farEnd = sipCall_ && byAnother ? shared_.agent.farEndOf(*sipCall_) : std::nullopt;
+  tellPage(progressMessage("answered", 0, {}, dialog ? sip::toString(*dialog) : "", farEnd ? farEnd->toString() : ""),
+           PageQueue::Kind::Chatter);
 }
 
 void Call::carryOut(TimePoint now, call::Machine::EndLeg& leg) {

@@ -165,7 +165,7 @@ class Call {
   void leaveFormer(TimePoint now);
 
   void tellPage(std::string body, PageQueue::Kind kind = PageQueue::Kind::Signalling);
-  void tellAnswered();
+  void tellAnswered(bool byAnother);
   void tellStatistics(TimePoint now);
   void inviteSip(TimePoint now, std::string sdp);
   void answerToSip(TimePoint now, const call::Media&);

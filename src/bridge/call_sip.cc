@@ -48,6 +48,7 @@ void Call::handle(TimePoint now, sip::CallId id, const sip::Event& event) {
     handleNext(now, event);
   } else if (former_ && id == former_->call) {
     if (std::holds_alternative<sip::Ended>(event)) former_.reset();
+    if (std::holds_alternative<sip::InfoFailed>(event)) handlePresent(now, event);  // said to it before it went
   } else {
     handlePresent(now, event);
   }

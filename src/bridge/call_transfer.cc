@@ -131,7 +131,7 @@ void Call::swapIn(TimePoint now, std::unique_ptr<NextFarEnd> next) {
     tellPage(progressMessage("transfer-failed", 481, "The other side is another one now"), PageQueue::Kind::Chatter);
   }
   log(LogLevel::Info, "the far end is another one now");
-  if (answered_) tellAnswered();
+  if (answered_) tellAnswered(true);
   if (next->referrer) {
     static_cast<void>(shared_.agent.notifyRefer(now, next->referrer->call, next->referrer->refer, 200));
     if (former) former_ = FormerFarEnd{*former, now + kFormerByeWithin};  // it may want to say BYE itself

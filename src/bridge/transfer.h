@@ -34,6 +34,6 @@ inline constexpr Duration kFormerByeWithin = std::chrono::seconds(2);
 
 // A PROGRESS message. What is 0 or empty is left out.
 std::string progressMessage(std::string_view state, int sipStatus = 0, std::string_view reason = {},
-                            std::string_view dialog = {});
+                            std::string_view dialog = {}, std::string_view address = {});
 
 }  // namespace crosspoint::bridge

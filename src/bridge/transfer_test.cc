@@ -345,25 +345,30 @@ TEST_F(TransferTest, ThePageMayNameTheCallThatIsToBeReplaced) {
   consulting.stopPolling();
   consulting.polls = true;
   consulting.poll();
-  const auto dialogTold = [&] {
-    const std::string answered = consulting.take(R"(PROGRESS {"state":"answered")");
-    const auto at = answered.find(R"("dialog":")");
-    return at == std::string::npos ? answered : answered.substr(at + 10, answered.find('"', at + 10) - at - 10);
+  const auto field = [](const std::string& progress, const std::string& name) {
+    const auto at = progress.find('"' + name + R"(":")");
+    if (at == std::string::npos) return std::string();
+    const auto begin = at + name.size() + 4;
+    return progress.substr(begin, progress.find('"', begin) - begin);
   };
   establish(agent, first);
   Phone& third = phone("2003");
   establish(consulting, third);
-  const std::string former = dialogTold();
+  const std::string former = consulting.take(R"(PROGRESS {"state":"answered")");
+  EXPECT_EQ(field(former, "address"), "");
   second.callReplacing("1003", third.dialog());
   run(500ms);
   ASSERT_TRUE(second.established());
-  const std::string dialog = dialogTold();
-  EXPECT_NE(dialog, former);
-  agent.post(R"(TRANSFER {"to":"2002","replaces":")" + dialog + R"("})");
+  const std::string present = consulting.take(R"(PROGRESS {"state":"answered")");
+  const std::string dialog = field(present, "dialog"), address = field(present, "address");
+  EXPECT_NE(dialog, field(former, "dialog"));
+  EXPECT_TRUE(address.starts_with("sip:2002@")) << address;
+  agent.post(R"(TRANSFER {"to":")" + address + R"(","replaces":")" + dialog + R"("})");
   run(100ms);
   ASSERT_EQ(first.refers.size(), 1u);
   ASSERT_TRUE(first.refers[0].replaces);
   EXPECT_EQ(sip::toString(*first.refers[0].replaces), dialog);
+  EXPECT_EQ(first.refers[0].target.user, "2002");
   first.callReplacing("2002", *first.refers[0].replaces);  // what it is asked for
   run(500ms);
   EXPECT_TRUE(second.established());

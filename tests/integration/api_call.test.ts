@@ -175,11 +175,14 @@ describe.each([kGrtc, kFirefox])('a call of the Grtc API, $browser', (contender)
 
   it('a hanging GET that gives nothing is made anew after polling_timeout, and a message that does not get through is sent again after 3 s', async () => {
     const configuration = { polling_timeout: 10_000 };
-    const page = await party({ dn: '1001', configuration });
-    const before = world.front.asked.length;
-    const idle = await party({ dn: '1002', configuration });
-    const poll = await until('it polls', () => world.front.asked.slice(before).find(({ path }) => path.startsWith('/wait')));
-    const polls = (): number[] => world.front.askedFor(new RegExp(`^/wait.*${/id=\w+/.exec(poll.path)![0]}`)).map(({ at }) => at);
+    const newPoller = async (known?: string): Promise<string> => {
+      const from = world.front.asked.length;
+      const ids = (): string[] => world.front.asked.slice(from).flatMap(({ path }) => (path.startsWith('/wait') ? /id=\w+/.exec(path)! : []));
+      return until('somebody else polls', () => ids().find((id) => id !== known));
+    };
+    const [page, own] = await Promise.all([party({ dn: '1001', configuration }), newPoller()]);
+    const [idle, other] = await Promise.all([party({ dn: '1002', configuration }), newPoller(own)]);
+    const polls = (): number[] => world.front.askedFor(new RegExp(`^/wait.*${other}`)).map(({ at }) => at);
     world.front.refuse(/^\/message/);
     const offers = world.front.sent('OFFER').length;
     await page.call('echo');

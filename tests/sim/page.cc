@@ -106,10 +106,14 @@ void Page::handlePrompt(const std::string& body, const std::string& peer) {
 
 void Page::handleProgress(const std::string& body) {
   if (!line_.counts()) return complain("a PROGRESS to a client in the field");
-  constexpr std::string_view kDialog = R"("dialog":")";
-  if (const auto at = body.find(kDialog); at != std::string::npos) {
-    const auto begin = at + kDialog.size();
-    dialog_ = body.substr(begin, body.find('"', begin) - begin);
+  const auto field = [&](std::string_view name) {
+    const auto at = body.find(name);
+    const auto begin = at + name.size();
+    return at == std::string::npos ? std::string() : body.substr(begin, body.find('"', begin) - begin);
+  };
+  if (std::string dialog = field(R"("dialog":")"); !dialog.empty()) {
+    dialog_ = std::move(dialog);
+    farEnd_ = field(R"("address":")");
   }
   if (body.find(R"("state":"transferred")") != std::string::npos)
     ++(transferAttended_ ? counters_.attendedDone : counters_.blindDone);
@@ -300,7 +304,8 @@ void Page::transfer(const std::string& to) {
 void Page::transferTo(const Page& other) {
   ++counters_.attendedAsked;
   transferAttended_ = true;
-  post(R"(TRANSFER {"to":")" + other.peer_ + R"(","replaces":")" + other.dialog_ + R"("})");
+  post(R"(TRANSFER {"to":")" + (other.farEnd_.empty() ? other.peer_ : other.farEnd_) + R"(","replaces":")" +
+       other.dialog_ + R"("})");
 }
 
 void Page::endCall(End how) {
@@ -310,6 +315,7 @@ void Page::endCall(End how) {
   unsure_ = false;
   media_.close();
   dialog_.clear();
+  farEnd_.clear();
   offerOpen_ = answeredProvisionally_ = false;
   okAwaitedSince_.reset();
   waiting_.reset();

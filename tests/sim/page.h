@@ -106,6 +106,7 @@ class Page : private Line::Owner {
   State state_ = State::Out;
   std::uint64_t epoch_ = 0;  // one more with every sign-in and vanishing: what was planned before is void
   std::string peer_, dialog_;
+  std::string farEnd_;       // another one than it called; empty: none
   std::string lateOfferTo_;  // its OFFER in the call before may come when that has ended: BYE may come again from there
   bool gaveUpOwn_ = false;   // and hung up: whoever called meanwhile may be told to have gone, once
 

@@ -147,7 +147,10 @@ void SipNetwork::handleProbeAnswer(const Transaction& transaction, const sip::Re
 void SipNetwork::send(const std::string& from, sip::SendRequest&& send) {
   const bool outside = send.request.to.tag.empty();
   if (lost() || (outside && away() && random_.below(2) == 0)) {
-    if (send.request.method == sip::Method::Bye) byesLost_.insert(send.request.callId);
+    if (send.request.method == sip::Method::Bye) {
+      byesLost_.insert(send.request.callId);
+      usersOfLostByes_.insert({send.request.from.uri.user, send.request.to.uri.user});
+    }
     return failLater(from, send.id, kTimeout);
   }
   if (outside && away())

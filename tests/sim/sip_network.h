@@ -57,7 +57,7 @@ class SipNetwork {
 
   // One end of the call with this Call-ID has hung up, and the other cannot know.
   bool byeWasLost(const std::string& callId) const { return byesLost_.contains(callId); }
-  bool anyByeWasLost() const { return !byesLost_.empty(); }
+  bool byeOfUserWasLost(const std::string& user) const { return usersOfLostByes_.contains(user); }
 
   // Somebody else may be in the call with this Call-ID than who was called.
   bool wasDiverted(const std::string& callId) const { return diverted_.contains(callId); }
@@ -129,7 +129,7 @@ class SipNetwork {
   SdpRules sdpRules_;                                              // of that one
   TimePoint awayUntil_{};
   std::uint64_t last_ = 0;
-  std::unordered_set<std::string> byesLost_;
+  std::unordered_set<std::string> byesLost_, usersOfLostByes_;
   std::unordered_set<std::string> diverted_;
   Counters counters_;
   std::string fault_;

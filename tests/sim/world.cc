@@ -55,7 +55,7 @@ std::string World::checkTalk(const Page& page) {
 // One in the field is not told its dialog.
 bool World::isSureOfPeer(const Page& page) const {
   const std::string callId = page.dialog().substr(0, page.dialog().find(';'));
-  return callId.empty() ? !sip_.anyByeWasLost() : !sip_.byeWasLost(callId) && !sip_.wasDiverted(callId);
+  return callId.empty() ? !sip_.byeOfUserWasLost(page.user()) : !sip_.byeWasLost(callId) && !sip_.wasDiverted(callId);
 }
 
 std::string World::checkTalk() {

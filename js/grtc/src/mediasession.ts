@@ -34,11 +34,12 @@ export class MediaSession {
   #ownData: AttachedPair[] | null = null;
   #peerData: unknown = undefined;
   #dialog = '';
+  #farEnd = ''; // its address, if it is another one than the call's peer
 
   static {
     dialogOf = (session) => {
       const call = #core in session ? session.#call() : null;
-      return call === null ? null : { peer: call.peer, dialog: session.#dialog };
+      return call === null ? null : { peer: session.#farEnd || call.peer, dialog: session.#dialog };
     };
   }
 
@@ -151,8 +152,11 @@ export class MediaSession {
 
   /** For the client, not for pages. */
   handleProgress(progress: ProgressInfo): void {
-    const { state, dialog } = progress;
-    if (typeof dialog === 'string' && dialog !== '') this.#dialog = dialog;
+    const { state, dialog, address } = progress;
+    if (typeof dialog === 'string' && dialog !== '') {
+      this.#dialog = dialog;
+      this.#farEnd = typeof address === 'string' ? address : '';
+    }
     if (!isTransferState(state)) return;
     const { sipStatus, reason } = progress;
     this.onTransfer.fire({
@@ -246,7 +250,7 @@ export class MediaSession {
   /** `answers` is the id that the call got when it came in. */
   #open(peer: string, wanted: WantedMedia, held: boolean, answers?: number): Call {
     const attached = (): readonly AttachedPair[] | null => this.#ownData;
-    this.#dialog = '';
+    this.#dialog = this.#farEnd = '';
     return this.#core.openCall(this, this.#listener(), {
       peer,
       sessionId: answers ?? this.#core.newSessionId(),

@@ -50,6 +50,11 @@ describe('transferCall', () => {
     t.session.transferCall(other.session);
     await settle();
     expect(t.gateway.bodies.at(-1)).toBe('TRANSFER {"to":"1021","replaces":"c1;to-tag=a;from-tag=b"}');
+    other.gateway.send('PROGRESS {"state":"answered","dialog":"c2;to-tag=a;from-tag=b","address":"sip:1033@example.com"}'); // in 1021's place
+    await settle();
+    t.session.transferCall(other.session);
+    await settle();
+    expect(t.gateway.bodies.at(-1)).toBe('TRANSFER {"to":"sip:1033@example.com","replaces":"c2;to-tag=a;from-tag=b"}');
     other.session.closeSession(true);
     expect(thrown(() => t.session.transferCall(other.session))).toBe('INVALID_STATE_ERROR');
   });

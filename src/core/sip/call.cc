@@ -96,6 +96,8 @@ void Call::addReasons(Ended& ended, const std::vector<Reason>& reasons) {
 
 void Call::finish(TimePoint now, Ended what) {
   if (ended_) return;
+  for (; what.byRemote && !infosWaiting_.empty(); infosWaiting_.pop_front()) tell(InfoFailed{id_, 481});
+  infosWaiting_.clear();
   if (what.status >= 300 && what.redirectTo.empty()) what.redirectTo = redirection_.contacts();
   what.call = id_;
   what.phase = phase_;
@@ -105,7 +107,6 @@ void Call::finish(TimePoint now, Ended what) {
   provisionalDueAt_.reset();
   reliable_.reset();
   pendingAccept_.reset();
-  infosWaiting_.clear();
   for (Branch& dialog : branches_) abandon(dialog);
   endRefersWithCall(now);
 }
@@ -301,6 +302,7 @@ void Call::handleTimeout(TimePoint now) {
     }
   }
   handleReferTimeout(now);
+  if (infoMayFollow() && infoFollowsAt_ <= now) sendNextInfo(now);
   if (provisionalDueAt_ && *provisionalDueAt_ <= now) sendProvisional(now, *lastProvisional_);
   if (awaitedAck_ && awaitedAck_->deadline <= now) {
     finishWithBye(now, {.status = 408, .reason = "The answer was never acknowledged"},
@@ -318,6 +320,7 @@ void Call::handleTimeout(TimePoint now) {
 std::optional<TimePoint> Call::nextTimeout() const {
   auto next = earlier(requests_.nextDeadline(), provisionalDueAt_);
   if (serverInvite_) next = earlier(next, serverInvite_->deadline);
+  if (infoMayFollow()) next = earlier(next, infoFollowsAt_);
   if (awaitedAck_) next = earlier(next, awaitedAck_->deadline);
   if (owedAck_) next = earlier(next, owedAck_->deadline);
   if (waitingOffer_) next = earlier(next, waitingOffer_->dueAt);
@@ -334,7 +337,7 @@ std::optional<TimePoint> Call::nextTimeout() const {
 
 CommandResult Call::hangUp(TimePoint now, std::optional<Reason> reason) {
   if (reason) reason->text = withoutControls(reason->text);
-  while (!infosWaiting_.empty()) sendNextInfo(now);  // what was said before is not lost, as far as it is in our hands
+  flushInfos(now);
   switch (state_) {
     case State::Inviting: {
       std::vector<Reason> reasons;

@@ -88,6 +88,7 @@ class Call {
   CommandResult notifyRefer(TimePoint now, ReferId id, int status, std::string_view reason);  // after the end as well
   CommandResult rejectRefer(TimePoint now, ReferId id, int status);
   std::optional<Replaces> dialog() const;
+  std::optional<Uri> farEnd() const;
   // Whether an INVITE with this Replaces header, whose Call-ID and to-tag are ours, may take this call's place; else
   // the status that refuses it.
   std::expected<void, int> mayBeReplaced(const Replaces& replaces);
@@ -285,7 +286,9 @@ class Call {
   void handleBye(TimePoint now, Branch& branch, RequestReceived received);
   void handleByeFinal(TimePoint now, const Request& bye, const Response& response, bool fromFarEnd);
   void handleInfo(RequestReceived received);
+  bool infoMayFollow() const;
   void sendNextInfo(TimePoint now);
+  void flushInfos(TimePoint now);
   void sendInfoRequest(TimePoint now, Info what);
   bool repeatOvertaken(TimePoint now, const Request& info, const Response& response, bool fromFarEnd);
   void handleNotify(TimePoint now, RequestReceived received);
@@ -331,7 +334,8 @@ class Call {
   std::optional<SentRefer> sentRefer_;
   std::optional<ReceivedRefer> receivedRefer_;
   bool referSeen_ = false;
-  std::deque<Info> infosWaiting_;  // for the answer to the one before
+  std::deque<Info> infosWaiting_;  // for the answer to the one before, or until this:
+  TimePoint infoFollowsAt_{};
   int infoRepeats_ = 0;
   ClientRequests requests_;
 };

@@ -21,6 +21,7 @@ CommandResult Call::refer(TimePoint now, Uri target, const std::optional<Replace
     ++environment_.counters.requestsRefusedByLimit;
     return std::unexpected(CommandError::TooMany);
   }
+  flushInfos(now);
   Request refer = confirmed().dialog.makeRequest(Method::Refer);
   refer.referTo = makeReferTo(std::move(target), replaces);
   refer.referredBy = NameAddr{.uri = refer.from.uri};  // RFC 3892 §2.1
@@ -208,6 +209,11 @@ std::expected<void, int> Call::mayBeReplaced(const Replaces& replaces) {
 std::optional<Replaces> Call::dialog() const {
   if (ended_ || !confirmed_ || (state_ != State::Established && state_ != State::Accepted)) return std::nullopt;
   return Replaces{.callId = callId_, .toTag = branches_[*confirmed_].dialog.remoteTag(), .fromTag = localTag_};
+}
+
+std::optional<Uri> Call::farEnd() const {
+  if (!dialog()) return std::nullopt;
+  return branches_[*confirmed_].dialog.remote().uri;
 }
 
 }  // namespace crosspoint::sip

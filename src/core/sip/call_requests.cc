@@ -130,29 +130,38 @@ void Call::handleNotify(TimePoint now, RequestReceived received) {
                       .body = std::move(received.request.body)});
 }
 
-// RFC 3261 §12.2.2: a far end refuses what an INFO behind it has overtaken. So one goes after the other.
+// RFC 3261 §12.2.2: a far end refuses an INFO that another one has overtaken. So each waits for the answer to the one
+// before, but not for one that is never answered.
 CommandResult Call::sendInfo(TimePoint now, std::string contentType, std::string body,
                              std::vector<Header> extraHeaders) {
   if (state_ != State::Established && state_ != State::Accepted) return std::unexpected(CommandError::WrongState);
   const Limits& limits = environment_.config.limits;
-  const bool first = requests_.findUnanswered(Method::Info) == nullptr;
   std::size_t bytes = body.size();
   for (const auto& waiting : infosWaiting_) bytes += waiting.body.size();
-  if (first ? requests_.unanswered() >= limits.requestsPerCall
-            : infosWaiting_.size() == limits.infosWaitingPerCall || bytes > kBodyBytesMax) {
+  if (infosWaiting_.size() == limits.infosWaitingPerCall || bytes > limits.infoBytesWaitingPerCall) {
     ++environment_.counters.requestsRefusedByLimit;
     return std::unexpected(CommandError::TooMany);
   }
   infosWaiting_.push_back({withoutControls(contentType), std::move(body), std::move(extraHeaders)});
-  if (first) sendNextInfo(now);
+  if (requests_.findUnanswered(Method::Info) == nullptr) sendNextInfo(now);
   return {};
 }
 
+bool Call::infoMayFollow() const {
+  return !infosWaiting_.empty() && requests_.unanswered() < environment_.config.limits.requestsPerCall;
+}
+
 void Call::sendNextInfo(TimePoint now) {
-  if (infosWaiting_.empty()) return;
+  if (!infoMayFollow()) return;
   infoRepeats_ = 0;
+  infoFollowsAt_ = now + environment_.config.timers.infoWait;
   sendInfoRequest(now, std::move(infosWaiting_.front()));
   infosWaiting_.pop_front();
+}
+
+// What was said before the call's end or a transfer goes before that.
+void Call::flushInfos(TimePoint now) {
+  while (infoMayFollow()) sendNextInfo(now);
 }
 
 void Call::sendInfoRequest(TimePoint now, Info what) {
@@ -182,7 +191,7 @@ void Call::handleOtherFinal(TimePoint now, const Request& request, const Respons
   if (response.status == 481 && state_ == State::Established) {  // RFC 5057 §5.1: the dialog is gone
     return finishWithBye(now, endedBy(response, fromFarEnd));
   }
-  if (info) sendNextInfo(now);
+  if (info && requests_.findUnanswered(Method::Info) == nullptr) sendNextInfo(now);
 }
 
 }  // namespace crosspoint::sip

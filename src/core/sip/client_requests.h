@@ -70,7 +70,7 @@ class ClientRequests {
   Environment& environment_;
   Owner owner_;
   Authenticator authenticator_;
-  std::vector<Entry> entries_;  // a handful: Limits::requestsPerCall
+  std::vector<Entry> entries_;  // a handful
 };
 
 }  // namespace crosspoint::sip

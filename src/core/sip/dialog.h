@@ -29,6 +29,7 @@ class Dialog {
   const std::string& callId() const { return callId_; }
   const std::string& localTag() const { return local_.tag; }
   const std::string& remoteTag() const { return remote_.tag; }
+  const NameAddr& remote() const { return remote_; }
 
   // The next request in this dialog: everything but the body and what only the method knows. Not for ACK.
   Request makeRequest(Method method);

@@ -316,6 +316,8 @@ struct QuickOwners {
       answers[side].push_back(answer->sdp);
     } else if (const auto* failed = std::get_if<OfferFailed>(&event)) {
       failures[side].push_back(failed->status);
+    } else if (const auto* info = std::get_if<InfoReceived>(&event)) {
+      infos[side].push_back(info->body);
     } else if (std::holds_alternative<Ended>(event)) {
       ADD_FAILURE() << "the call ended";
     }
@@ -324,6 +326,7 @@ struct QuickOwners {
   std::array<CallId, 2> call{};
   std::array<std::vector<std::string>, 2> answers;
   std::array<std::vector<int>, 2> failures;
+  std::array<std::vector<std::string>, 2> infos;
 };
 
 TEST(TwoAgents, ThatHoldAtOnceLeaveNobodyWithoutAWord) {
@@ -341,6 +344,23 @@ TEST(TwoAgents, ThatHoldAtOnceLeaveNobodyWithoutAWord) {
     EXPECT_EQ(t.answers[0], std::vector<std::string>{"answer to hold of 0"});
     EXPECT_TRUE(t.failures[1].empty());
   }
+}
+
+TEST(TwoAgents, GetInfosOnceAndInOrderWhateverOvertakesWhat) {
+  QuickOwners t;
+  t.network.faults.delayMax = 1s;
+  std::array<std::vector<std::string>, 2> sent;
+  for (int i = 0; i < 200; ++i) {
+    for (int side : {0, 1}) {
+      const std::string body = std::to_string(i);
+      if (t.agent(side).sendInfo(t.network.now, t.call[side], "text/plain", body)) sent[1 - side].push_back(body);
+      if (t.network.random.below(4) == 0) static_cast<void>(t.agent(side).reInvite(t.network.now, t.call[side], "new"));
+    }
+    t.run(milliseconds(t.network.random.below(2000)));
+  }
+  t.run(5min);
+  EXPECT_EQ(t.infos, sent);
+  EXPECT_GT(sent[0].size(), 190u);
 }
 
 TEST(TwoAgents, WhoseReInviteMeetsAByeBothEnd) {

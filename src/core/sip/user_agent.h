@@ -48,6 +48,7 @@ struct Timers {
   Duration offerWait = std::chrono::seconds(40);    // received re-INVITE that the owner does not answer: 504
   // Received offer in an UPDATE or PRACK that the owner does not answer: 504. Below 64*T1, when the far end gives up.
   Duration updateWait = std::chrono::seconds(16);
+  Duration infoWait = std::chrono::seconds(4);    // an INFO without answer holds up the next one for so long
   Duration t1 = std::chrono::milliseconds(500);   // reliable provisional responses: repeated, doubling (RFC 3262 §3) …
   Duration prackWait = std::chrono::seconds(32);  // … until this: the call is refused with 504
   // REFER (RFC 3515). One of a far end that the owner does not answer: refused with 603. Below 64*T1.
@@ -63,8 +64,9 @@ struct Timers {
 struct Limits {
   std::size_t calls = 4000;
   std::size_t registrations = 20000;
-  std::size_t requestsPerCall = 16;      // of ours, unanswered, in one dialog
-  std::size_t infosWaitingPerCall = 64;  // one is sent when the one before is answered; of all their bodies 64 KiB
+  std::size_t requestsPerCall = 16;  // of ours, unanswered, in one dialog
+  std::size_t infosWaitingPerCall = 64;
+  std::size_t infoBytesWaitingPerCall = kBodyBytesMax;
   std::size_t earlyDialogsPerCall = 16;
   std::size_t redirectsPerCall = 5;  // contacts of 3xx responses that one call tries (RFC 3261 §8.1.3.4)
   // REGISTERs when a server that was away comes back: no more in a second, or it would be away again.
@@ -260,7 +262,7 @@ struct ReferReceived {
   std::optional<Replaces> replaces;    // for InviteParameters::replaces: an attended transfer
   std::optional<NameAddr> referredBy;  // for InviteParameters::referredBy
 };
-struct InfoFailed {  // the far end refused our INFO or never answered it; the call goes on
+struct InfoFailed {  // the far end refused our INFO, never answered it, or (481) ended the call before it was sent
   CallId call{};
   int status = 0;
 };
@@ -345,6 +347,9 @@ class UserAgent {
   // answered reliably. For what the far end can answer without its user. OfferAnswered or OfferFailed follows; a 491 is
   // retried as with reInvite(). WrongState where the far end does not allow UPDATE.
   CommandResult update(TimePoint now, CallId call, std::string sdp, std::uint32_t branch = 0);
+  // In an established call. One goes after the other, each when the one before is answered or has had Timers::infoWait
+  // for that. InfoFailed tells of each that is refused, never answered, or left over when the far end ends the call;
+  // hangUp() and refer() send first what waits. TooMany: Limits::infosWaitingPerCall, infoBytesWaitingPerCall.
   CommandResult sendInfo(TimePoint now, CallId call, std::string contentType, std::string body,
                          std::vector<Header> extraHeaders = {});
 
@@ -361,6 +366,8 @@ class UserAgent {
   // The dialog of a call as its far end must find it named in a Replaces header (RFC 3891 §3). Nothing without one that
   // is confirmed, or that has ended.
   std::optional<Replaces> dialogOf(CallId call) const;
+  // The address of the far end in that dialog, as refer() may name it.
+  std::optional<Uri> farEndOf(CallId call) const;
 
   // Ends the call in whatever state it is: by CANCEL, BYE or 480 (reject() chooses another). Works on every live call.
   // `Ended` comes at once; what SIP still has to exchange (the answer to the BYE, a 200 that crosses the CANCEL) is

@@ -257,6 +257,10 @@ std::optional<Replaces> UserAgent::dialogOf(CallId call) const {
   const auto found = impl_->calls_.find(call);
   return found == impl_->calls_.end() ? std::nullopt : found->second->dialog();
 }
+std::optional<Uri> UserAgent::farEndOf(CallId call) const {
+  const auto found = impl_->calls_.find(call);
+  return found == impl_->calls_.end() ? std::nullopt : found->second->farEnd();
+}
 CommandResult UserAgent::hangUp(TimePoint now, CallId call, std::optional<Reason> reason) {
   return impl_->command(call, [&](Call& c) { return c.hangUp(now, std::move(reason)); });
 }
