@@ -119,7 +119,9 @@ void Bridge::Impl::handleBye(TimePoint now, Session& session, const std::string&
   }
   // The page's OFFER was so late that it had hung up already: what came in meanwhile rings there, or was answered.
   const std::string dropped = std::exchange(session.droppedPeer, {});
-  if (!dropped.empty()) session.tell("BYE", dropped);
+  if (dropped.empty()) return;
+  session.tell("BYE", dropped);
+  session.droppedTold = dropped;
 }
 
 void Bridge::Impl::handleOffer(TimePoint now, Session& session, const std::string& to,
@@ -160,6 +162,8 @@ void Bridge::Impl::startCall(TimePoint now, Session& session, const std::string&
     session.tell("BYE", peerName(to));  // it may have meant another call: then the page waits
     return;
   }
+  const std::string told = std::exchange(session.droppedTold, {});
+  if (!told.empty() && session.queue.awaits("BYE")) session.droppedPeer = told;
   session.queue.forgetUnread();  // of the call before: its BYE would end this one at the page
   const bool self = to == "self";
   if (to.empty() || to == "null" || to.size() > Sessions::kUserBytesMax || hasControlCharacter(to)) {

@@ -196,6 +196,27 @@ TEST_P(LateMessagesTest, ACallThatIsGivenUpForAnOfferThatTheByeFollowsDoesNotRin
   EXPECT_EQ(page().count("BYE"), 0u);
 }
 
+TEST_P(LateMessagesTest, NorForTwoSuchOffers) {
+  Phone& other = BridgeWorld::phone("2002");
+  BridgeWorld::phone("2003");
+  other.call("1001");
+  run(100ms);
+  page().messages.clear();
+  page().stopPolling();
+  run(10ms);
+  for (const char* to : {"2001", "2003"}) {
+    page().call(to);
+    run(10ms);
+    page().post("BYE", to);
+    run(10ms);
+  }
+  page().goOnPolling();
+  run(500ms);
+  EXPECT_EQ(page().take("BYE"), "BYE");
+  EXPECT_EQ(page().lastPeer, "2002");
+  EXPECT_EQ(page().count("BYE"), 0u);
+}
+
 TEST_P(LateMessagesTest, APageThatHasDroppedACallForItsOwnHearsNothingMoreOfIt) {
   Phone& other = BridgeWorld::phone("2002");
   other.call("1001");

@@ -68,7 +68,8 @@ struct Session {
     TimePoint at;
   };
   std::string lastPeer;     // of the call before
-  std::string droppedPeer;  // of a call that came in and was given up for the page's own
+  std::string droppedPeer;  // of a call that came in and was given up for the page's own …
+  std::string droppedTold;  // … and whose BYE the page may not have read yet
   static constexpr std::size_t kEndedCallsMax = 4;
   struct EndedCall {
     std::string peer;

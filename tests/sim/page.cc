@@ -43,6 +43,7 @@ void Page::leave() {
   endCall(End::None);
   lateOfferTo_.clear();
   gaveUpOwn_ = false;
+  cancelled_.clear();
   missed_ = false;
   state_ = State::Out;
 }
@@ -192,7 +193,7 @@ void Page::handleBye(const std::string& peer) {
   bool again = false;
   if (state_ == State::Calling || (state_ == State::Idle && !expected))
     again = !lateOfferTo_.empty() && peer == std::exchange(lateOfferTo_, {});
-  if (state_ == State::Idle && !expected && !again) complain("a BYE for no call");
+  if (state_ == State::Idle && !expected && !again && cancelled_.erase(peer) == 0) complain("a BYE for no call");
   const bool ofAnother = state_ != State::Idle && peer != "gateway" &&
                          (again || peer != (state_ == State::Ringing ? waitingPeer_ : peer_));
   if (ofAnother && line_.counts()) return;
@@ -223,6 +224,7 @@ void Page::reject() {
 }
 
 void Page::hangUp() {
+  if (state_ == State::Calling && !line_.counts()) cancelled_.insert(peer_);
   gaveUpOwn_ = state_ != State::Ringing;
   post("BYE");
   endCall(End::ByPage);

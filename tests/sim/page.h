@@ -4,6 +4,7 @@
 // recvonly, may vanish. The first rule that it sees broken is its `fault`.
 #pragma once
 #include <optional>
+#include <set>
 #include <string>
 
 #include "base/random.h"
@@ -108,7 +109,9 @@ class Page : private Line::Owner {
   std::string peer_, dialog_;
   std::string farEnd_;       // another one than it called; empty: none
   std::string lateOfferTo_;  // its OFFER in the call before may come when that has ended: BYE may come again from there
-  bool gaveUpOwn_ = false;   // and hung up: whoever called meanwhile may be told to have gone, once
+  // Its OFFER to them may come behind its BYE, and behind those of other calls, and make a call of its own.
+  std::set<std::string> cancelled_;
+  bool gaveUpOwn_ = false;  // and hung up: whoever called meanwhile may be told to have gone, once
 
   std::optional<roap::Message> waiting_;  // an OFFER that rings
   std::string waitingPeer_;
