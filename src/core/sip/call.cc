@@ -337,7 +337,7 @@ std::optional<TimePoint> Call::nextTimeout() const {
 
 CommandResult Call::hangUp(TimePoint now, std::optional<Reason> reason) {
   if (reason) reason->text = withoutControls(reason->text);
-  flushInfos(now);
+  while (infoMayFollow()) sendNextInfo(now);  // what was said before it
   switch (state_) {
     case State::Inviting: {
       std::vector<Reason> reasons;

@@ -288,7 +288,6 @@ class Call {
   void handleInfo(RequestReceived received);
   bool infoMayFollow() const;
   void sendNextInfo(TimePoint now);
-  void flushInfos(TimePoint now);
   void sendInfoRequest(TimePoint now, Info what);
   bool repeatOvertaken(TimePoint now, const Request& info, const Response& response, bool fromFarEnd);
   void handleNotify(TimePoint now, RequestReceived received);

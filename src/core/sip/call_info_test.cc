@@ -98,17 +98,6 @@ TEST(CallInfo, WhatWaitsWhenTheFarEndHangsUpIsToldToBeLost) {
   EXPECT_EQ(t.count<Ended>(), 1u);
 }
 
-TEST(CallInfo, AReferGoesBehindTheInfosBeforeIt) {
-  CallFixture t;
-  t.establishOutgoing();
-  for (const char* body : {"one", "two"}) ASSERT_TRUE(t.agent.sendInfo(t.now, t.call, "text/plain", body));
-  ASSERT_TRUE(t.agent.refer(t.now, t.call, "1022"));
-  const auto one = t.request(Method::Info);
-  const auto two = t.request(Method::Info);
-  EXPECT_EQ(two.request.cseq, one.request.cseq + 1);
-  EXPECT_EQ(t.request(Method::Refer).request.cseq, two.request.cseq + 1);
-}
-
 TEST(CallInfo, AnInfoThatFailsIsToldAndTheCallGoesOn) {
   CallFixture t;
   t.establishOutgoing();

@@ -21,7 +21,6 @@ CommandResult Call::refer(TimePoint now, Uri target, const std::optional<Replace
     ++environment_.counters.requestsRefusedByLimit;
     return std::unexpected(CommandError::TooMany);
   }
-  flushInfos(now);
   Request refer = confirmed().dialog.makeRequest(Method::Refer);
   refer.referTo = makeReferTo(std::move(target), replaces);
   refer.referredBy = NameAddr{.uri = refer.from.uri};  // RFC 3892 §2.1

@@ -159,11 +159,6 @@ void Call::sendNextInfo(TimePoint now) {
   infosWaiting_.pop_front();
 }
 
-// What was said before the call's end or a transfer goes before that.
-void Call::flushInfos(TimePoint now) {
-  while (infoMayFollow()) sendNextInfo(now);
-}
-
 void Call::sendInfoRequest(TimePoint now, Info what) {
   Request info = confirmed().dialog.makeRequest(Method::Info);
   info.contentType = std::move(what.contentType);

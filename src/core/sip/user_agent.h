@@ -349,7 +349,7 @@ class UserAgent {
   CommandResult update(TimePoint now, CallId call, std::string sdp, std::uint32_t branch = 0);
   // In an established call. One goes after the other, each when the one before is answered or has had Timers::infoWait
   // for that. InfoFailed tells of each that is refused, never answered, or left over when the far end ends the call;
-  // hangUp() and refer() send first what waits. TooMany: Limits::infosWaitingPerCall, infoBytesWaitingPerCall.
+  // hangUp() sends first what waits. TooMany: Limits::infosWaitingPerCall, infoBytesWaitingPerCall.
   CommandResult sendInfo(TimePoint now, CallId call, std::string contentType, std::string body,
                          std::vector<Header> extraHeaders = {});
 
