@@ -95,6 +95,7 @@ describe.each([kGrtc, kFirefox])('the Grtc API, $browser', (contender) => {
     await other.waitFor('onPeerClosing');
     await page.evaluate('client.disconnect()');
     expect(await page.waitFor('onDisconnect')).toHaveProperty('message');
+    await other.forgetEvents();
     await other.call('1003');
     expect(await other.waitFor('onGatewayError')).toHaveProperty('sipStatus');
     await page.page.close();

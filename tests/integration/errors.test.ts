@@ -364,7 +364,7 @@ describe('during a call', () => {
         .take('NOTIFY', { body: 'SIP/2.0 100' })
         .take('NOTIFY', { body: 'SIP/2.0 180' })
         .hangUp(),
-      '2002': callee().receive('INVITE').reply(180).pause(500).reply(486, { reason: 'Busy Here' }).receive('ACK'),
+      '2002': callee().receive('INVITE').reply(180).pause(3_000).reply(486, { reason: 'Busy Here' }).receive('ACK'),
       '2003': answered().receive('BYE', { Reason: 'SIP;cause=503' }).reply(200),
     });
     await page.call('2001');

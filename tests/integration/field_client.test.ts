@@ -72,7 +72,11 @@ describe.each([kFieldOld, kFieldNew])('$name', (contender) => {
     await page.evaluate(`client.register('1001')`);
     await page.waitFor('onRegister');
     await phone.waitFor('CALL_CLOSED');
+    const posted = (): Promise<number> =>
+      page.page.evaluate<number>(`performance.getEntriesByType('resource').filter(({ name }) => name.includes('/message?')).length`);
+    const before = await posted();
     await page.evaluate('session.closeSession(true)');
+    await until('the gateway has its BYE', async () => (await posted()) > before);
     await talk(phone, '1001', page);
     await phone.hangUp();
     await page.waitFor('onPeerClosing');

@@ -31,6 +31,7 @@ describe('a gateway with a certificate', () => {
   it('signs in, waits and signs out', async () => {
     const ssid = await signIn();
     const poll = ask(`/wait?id=${ssid}`);
+    await until('it waits', async () => (await gateway.metric('http_waiting')) === 2); // and this question
     await ask(`/sign_out?id=${ssid}`);
     expect(await poll).toBe('');
   });

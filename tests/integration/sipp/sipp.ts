@@ -86,10 +86,17 @@ export class Bench {
     await until(`a far end gets ${pattern}`, () => this.received(pattern).length > 0);
   }
 
-  /** What far ends have got and matches, with the time in ms. */
+  /** What far ends have got and matches, with the time in ms; a request that came again over UDP (RFC 3261 §17.1) once. */
   received(pattern: RegExp): { at: number; text: string }[] {
     const messages = this.traces.flatMap((file) => read(file).split(/^-{20,} /m)).filter((text) => / message received /.test(text) && pattern.test(text));
-    return messages.map((text) => ({ at: Date.parse(text.slice(0, '2026-01-01 00:00:00.000'.length).replace(' ', 'T')), text }));
+    const seen = new Set<string>();
+    const fresh = messages.filter((text) => {
+      const [, method] = /^CSeq: *\d+ *(\w+)/im.exec(text) ?? [];
+      const [, branch] = /branch=([^;,\s]+)/i.exec(text) ?? [];
+      const transaction = `${/^SIP\/2\.0/m.test(text) ? seen.size : method} ${branch}`;
+      return seen.size < seen.add(transaction).size;
+    });
+    return fresh.map((text) => ({ at: Date.parse(text.slice(0, '2026-01-01 00:00:00.000'.length).replace(' ', 'T')), text }));
   }
 
   private async start(script: Script, name: string, port: number): Promise<Far> {

@@ -89,7 +89,7 @@ describe('the far end transfers the page', () => {
         .expect(491)
         .take('NOTIFY', told(200, 'terminated'))
         .take('BYE'),
-      callee().receive('INVITE').reply(180).pause(500).answer(kElsewhere).take('BYE'),
+      callee().receive('INVITE').reply(180).pause(3_000).answer(kElsewhere).take('BYE'),
     );
     await call.phone.done();
     await call.hangUp(next);
