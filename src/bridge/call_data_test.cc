@@ -170,6 +170,15 @@ TEST_F(CallDataTest, WhatIsTooMuchToWaitIsRefusedAndThePageIsTold) {
   EXPECT_EQ(callee.infos.size(), 16u);
 }
 
+TEST_F(CallDataTest, WhatIsTooMuchToWaitForItsTurnIsRefusedAndThePageIsTold) {
+  const auto [caller, callee] = pageTalksToPhone();
+  intercept = [](const std::string&, const sip::SendRequest& sent) { return sent.request.method == sip::Method::Info; };
+  for (int i = 0; i < 66; ++i) caller.post("INFO-PEER n=" + std::to_string(i));  // one is on its way, 64 wait
+  run(500ms);
+  expectError(caller, 503, "The data was not sent: too much of it is on its way");
+  expectMediaFlows(caller, callee);
+}
+
 TEST_F(CallDataTest, DataThatTheOtherSideRefusesIsReportedAndTheCallGoesOn) {
   const auto [caller, callee] = pageTalksToPhone();
   intercept = [&](const std::string&, const sip::SendRequest& sent) {

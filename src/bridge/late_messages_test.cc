@@ -36,6 +36,14 @@ struct LateMessagesTest : testing::TestWithParam<bool>, BridgeWorld {  // with: 
     EXPECT_EQ(page().count("BYE"), 1u);
     page().take("BYE");
   }
+  // Somebody calls, and the page has read it.
+  Phone& rings() {
+    Phone& other = BridgeWorld::phone("2002");
+    other.call("1001");
+    run(100ms);
+    page().messages.clear();
+    return other;
+  }
   void answerAndOfferTooLate() {
     page().peerName = phone().user;
     page().connect(false);
@@ -182,10 +190,7 @@ TEST_P(LateMessagesTest, ACallThatThePageHasNotReadIsNotToldToEndThere) {
 
 // The page has called and hung up, and only then its messages arrive: somebody else's call rings there meanwhile.
 TEST_P(LateMessagesTest, ACallThatIsGivenUpForAnOfferThatTheByeFollowsDoesNotRingForEver) {
-  Phone& other = BridgeWorld::phone("2002");
-  other.call("1001");
-  run(100ms);
-  page().messages.clear();
+  Phone& other = rings();
   page().call("2001");
   run(100ms);
   EXPECT_EQ(other.ended.size(), 1u);
@@ -197,11 +202,8 @@ TEST_P(LateMessagesTest, ACallThatIsGivenUpForAnOfferThatTheByeFollowsDoesNotRin
 }
 
 TEST_P(LateMessagesTest, NorForTwoSuchOffers) {
-  Phone& other = BridgeWorld::phone("2002");
+  rings();
   BridgeWorld::phone("2003");
-  other.call("1001");
-  run(100ms);
-  page().messages.clear();
   page().stopPolling();
   run(10ms);
   for (const char* to : {"2001", "2003"}) {
@@ -218,10 +220,7 @@ TEST_P(LateMessagesTest, NorForTwoSuchOffers) {
 }
 
 TEST_P(LateMessagesTest, APageThatHasDroppedACallForItsOwnHearsNothingMoreOfIt) {
-  Phone& other = BridgeWorld::phone("2002");
-  other.call("1001");
-  run(100ms);
-  page().messages.clear();
+  Phone& other = rings();
   establish(page(), phone());
   EXPECT_EQ(other.ended.size(), 1u);
   page().post("BYE", "2001");

@@ -40,6 +40,23 @@ TEST_F(TransferTest, ABlindTransferMovesTheCallAndThePageDoesNotNotice) {
   expectNothingLeft();
 }
 
+TEST_F(TransferTest, DataThatTheFormerFarEndHasNotTakenIsToldToBeLost) {
+  establish(agent, first);
+  intercept = [](const std::string&, const sip::SendRequest& sent) { return sent.request.method == sip::Method::Info; };
+  for (const char* data : {"INFO-PEER n=1", "INFO-PEER n=2"}) agent.post(data);
+  first.refer("2002");
+  run(500ms);
+  second.answer();
+  run(500ms);
+  ASSERT_TRUE(second.established());
+  EXPECT_EQ(agent.list(), "");
+  first.hangUp();
+  run(500ms);
+  EXPECT_EQ(agent.list(), "ERROR");
+  EXPECT_EQ(agent.take(roap::MessageType::Error).reason, "The other side did not take the data");
+  expectMediaFlows(agent, second);
+}
+
 TEST_F(TransferTest, TheOneWhoTransfersMayHangUpAtOnce) {
   establish(first, agent);
   first.refer("2002");

@@ -194,7 +194,7 @@ describe.each([kGrtc, kFirefox])('a call of the Grtc API, $browser', (contender)
     for (const again of others) expect(again).toEqual(first);
     await page.hangUp();
     await until('the idle one polls anew', () => polls().length > 1);
-    expect(polls()[1]! - polls()[0]!).toBeGreaterThanOrEqual(9_000);
+    expect(polls()[1]! - polls()[0]!).toBeGreaterThanOrEqual(9_900);
     for (const each of [page, idle]) expect((await each.events()).map(({ name }) => name)).not.toContain('onConnectionError');
   });
 

@@ -79,7 +79,7 @@ describe('a network that cuts, delays and repeats', () => {
     await RawClient.request(gateway, `/sign_out?id=${called.ssid}`);
   }
 
-  it('by hanging GET with acknowledgements', () => exchange('poll', 1), 120_000);
-  it('by WebSocket', () => exchange('socket', 2), 120_000);
-  it('switching between the two at any moment', () => exchange('switching', 3), 120_000);
+  it('by hanging GET with acknowledgements', () => exchange('poll', 1), 45_000);
+  it('by WebSocket', () => exchange('socket', 2), 45_000);
+  it('switching between the two at any moment', () => exchange('switching', 3), 45_000);
 });

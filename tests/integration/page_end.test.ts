@@ -7,7 +7,7 @@ import { World } from './support/world';
 
 const kPage = 600;
 const kPhone = 1_000;
-const kSoon = 15_000; // the gateway waits a minute for a page that has merely become silent
+const kSoon = 5_000; // the gateway waits a minute for a page that has merely become silent
 
 describe.each([kGrtc, kFirefox])('a page that goes, $browser', (contender) => {
   let world: World;

@@ -1,4 +1,4 @@
-// INFOs say who sends them and their number: whoever gets them gets each once, in order.
+// INFOs say who sends them and their number: nobody gets one twice, or after a later one.
 #pragma once
 #include <algorithm>
 #include <charconv>
